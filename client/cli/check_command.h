@@ -1,0 +1,23 @@
+#pragma once
+
+#include "cli/command.h"
+#include "cli/flags.h"
+
+namespace bursar::cli {
+
+// bursar check: may this call be made?
+class CheckCommand final : public Command {
+ public:
+  explicit CheckCommand(CLI::App& parent);
+
+  // Errors: INVALID_ARGUMENT where neither tokens nor a cost is given.
+  StatusOr<v1::CheckBudgetRequest> Request() const;
+  int Run(Server& server, Output& output) override;
+
+ private:
+  v1::CheckBudgetRequest request_;
+  ModelFlags model_;
+  bool tokens_given_ = false;
+};
+
+}  // namespace bursar::cli

@@ -1,0 +1,45 @@
+#include "cli/command.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+
+namespace bursar::cli {
+
+int Fail(const Status& status, const Server& server, Output& output) {
+  output.err << Explain(status, server.endpoint(), server.timeout());
+  return status.code() == StatusCode::kInvalidArgument ? kExitUsage : kExitFailed;
+}
+
+int FailUsage(const Status& status, Output& output) {
+  output.err << "bursar: " << status.message() << "\n";
+  return kExitUsage;
+}
+
+int PrintJson(const google::protobuf::Message& message, Output& output) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = true;  // a script need not ask whether a 0 is there
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) {
+    output.err << "bursar: the answer cannot be written as JSON: " << status.ToString() << "\n";
+    return kExitFailed;
+  }
+  output.out << json;
+  return kExitOk;
+}
+
+void PrintPairs(const std::vector<std::pair<std::string, std::string>>& pairs, Output& output) {
+  size_t width = 0;
+  for (const auto& [name, value] : pairs) {
+    if (!value.empty()) width = std::max(width, name.size());
+  }
+  for (const auto& [name, value] : pairs) {
+    if (value.empty()) continue;
+    output.out << output.palette.Dim(name) << std::string(width - name.size() + 2, ' ') << value
+               << "\n";
+  }
+}
+
+}  // namespace bursar::cli

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <bursar/status.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <string_view>
+
+#include "bursar/v1/types.pb.h"
+
+// Flags that fill a request while they are read.
+namespace bursar::cli {
+
+// Adds `flag`; its text goes through `parse` (text to StatusOr) and the value to `set`. A text that
+// `parse` refuses ends the reading with "flag: what parse said".
+template <typename Parse, typename Set>
+CLI::Option* AddParsedFlag(CLI::App& app, const std::string& flag, const std::string& type,
+                           const std::string& help, Parse parse, Set set) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [flag, parse, set](const std::string& text) {
+            auto value = parse(text);
+            if (!value.ok()) throw CLI::ValidationError(flag, value.status().message());
+            set(*std::move(value));
+          },
+          help)
+      ->type_name(type);
+}
+
+// The same for a flag that may be given several times, a value each time.
+template <typename Parse, typename Set>
+CLI::Option* AddRepeatedFlag(CLI::App& app, const std::string& flag, const std::string& type,
+                             const std::string& help, Parse parse, Set set) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          flag,
+          [flag, parse, set](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              auto value = parse(text);
+              if (!value.ok()) throw CLI::ValidationError(flag, value.status().message());
+              set(*std::move(value));
+            }
+          },
+          help)
+      ->type_name(type)
+      ->allow_extra_args(false);
+}
+
+// A flag whose text is taken as it is.
+template <typename Set>
+CLI::Option* AddTextFlag(CLI::App& app, const std::string& flag, const std::string& type,
+                         const std::string& help, Set set) {
+  return app
+      .add_option_function<std::string>(
+          flag, [set](const std::string& text) { set(text); }, help)
+      ->type_name(type);
+}
+
+// --project --team --user --agent --workflow --tool --run --parent-run --root-run --label
+void AddSubjectFlags(CLI::App& app, v1::Subject* subject);
+
+// --model PROVIDER/NAME, or --provider and --model, and --service-tier.
+struct ModelFlags {
+  std::string provider;
+  std::string model;
+  std::string service_tier;
+
+  void AddTo(CLI::App& app);
+  v1::Model Model() const;
+};
+
+// --input-tokens --cache-read-tokens --cache-write-tokens: what goes in.
+void AddInputTokenFlags(CLI::App& app, v1::TokenUsage* tokens, bool* given);
+// --output-tokens --reasoning-tokens: what comes out.
+void AddOutputTokenFlags(CLI::App& app, v1::TokenUsage* tokens, bool* given);
+
+}  // namespace bursar::cli

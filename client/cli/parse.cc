@@ -1,0 +1,117 @@
+#include "cli/parse.h"
+
+#include <charconv>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+
+namespace bursar::cli {
+
+Status WrongValue(std::string_view text, std::string_view why, std::string_view right) {
+  return {StatusCode::kInvalidArgument, "\"" + std::string(text) + "\" " + std::string(why) + "; " +
+                                            std::string(right) + " would be right"};
+}
+
+std::string Lower(std::string_view text) {
+  return absl::AsciiStrToLower(absl::string_view(text.data(), text.size()));
+}
+
+std::vector<std::string> SplitCommas(std::string_view text) {
+  std::vector<std::string> parts;
+  for (absl::string_view part : absl::StrSplit(absl::string_view(text.data(), text.size()), ',')) {
+    parts.emplace_back(absl::StripAsciiWhitespace(part));
+  }
+  return parts;
+}
+
+StatusOr<int64_t> ParseCount(std::string_view text) {
+  int64_t count = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, count);
+  if (error == std::errc::result_out_of_range) {
+    return WrongValue(text, "is too much", "at most 9223372036854775807");
+  }
+  if (error != std::errc() || at != end) {
+    return WrongValue(text, "is no whole number", "digits like 1200");
+  }
+  if (count < 0) return WrongValue(text, "is negative", "0 or more");
+  return count;
+}
+
+StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
+  constexpr std::string_view kRight = "a length of time like 850ms, 30s, 5m or 1h30m";
+  absl::Duration duration;
+  if (!absl::ParseDuration(absl::string_view(text.data(), text.size()), &duration)) {
+    return WrongValue(text, "is no length of time", kRight);
+  }
+  if (duration < absl::ZeroDuration()) return WrongValue(text, "is negative", kRight);
+  if (duration > absl::Hours(24 * 366)) return WrongValue(text, "is too long", kRight);
+  return absl::ToChronoNanoseconds(duration);
+}
+
+StatusOr<std::pair<std::string, std::string>> ParseLabel(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return WrongValue(text, "is no label", "name=value like env=prod");
+  }
+  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+StatusOr<v1::Filter> ParseFilter(std::string_view text) {
+  const size_t equals = text.find('=');
+  const bool exclude = equals != std::string_view::npos && equals > 0 && text[equals - 1] == '!';
+  const size_t name_end = exclude ? equals - 1 : equals;
+  if (equals == std::string_view::npos || name_end == 0) {
+    return WrongValue(text, "is no filter", "dimension=value,value or dimension!=value");
+  }
+  v1::Filter filter;
+  filter.set_dimension(std::string(text.substr(0, name_end)));
+  filter.set_exclude(exclude);
+  for (std::string& value : SplitCommas(text.substr(equals + 1))) {
+    filter.add_values(std::move(value));
+  }
+  return filter;
+}
+
+StatusOr<std::vector<int>> ParsePercents(std::string_view text) {
+  std::vector<int> percents;
+  for (const std::string& part : SplitCommas(text)) {
+    const auto percent = ParseCount(part);
+    if (!percent.ok() || *percent < 1 || *percent > 1000) {
+      return WrongValue(text, "is no list of percentages", "numbers like 75,90");
+    }
+    percents.push_back(static_cast<int>(*percent));
+  }
+  return percents;
+}
+
+StatusOr<v1::Window::Kind> ParseWindowKind(std::string_view text) {
+  return ParseChoice<v1::Window::Kind>(text, {{"lifetime", v1::Window::KIND_LIFETIME},
+                                              {"minute", v1::Window::KIND_MINUTE},
+                                              {"hour", v1::Window::KIND_HOUR},
+                                              {"day", v1::Window::KIND_DAY},
+                                              {"week", v1::Window::KIND_WEEK},
+                                              {"month", v1::Window::KIND_MONTH}});
+}
+
+StatusOr<v1::EnforcementMode> ParseMode(std::string_view text) {
+  return ParseChoice<v1::EnforcementMode>(text, {{"hard", v1::ENFORCEMENT_MODE_HARD},
+                                                 {"soft", v1::ENFORCEMENT_MODE_SOFT},
+                                                 {"observe", v1::ENFORCEMENT_MODE_OBSERVE}});
+}
+
+StatusOr<v1::Outcome> ParseOutcome(std::string_view text) {
+  return ParseChoice<v1::Outcome>(text, {{"succeeded", v1::OUTCOME_SUCCEEDED},
+                                         {"failed", v1::OUTCOME_FAILED},
+                                         {"cancelled", v1::OUTCOME_CANCELLED},
+                                         {"not-executed", v1::OUTCOME_NOT_EXECUTED},
+                                         {"unknown", v1::OUTCOME_UNKNOWN}});
+}
+
+StatusOr<v1::Budget::State> ParseBudgetState(std::string_view text) {
+  return ParseChoice<v1::Budget::State>(
+      text, {{"active", v1::Budget::STATE_ACTIVE}, {"frozen", v1::Budget::STATE_FROZEN}});
+}
+
+}  // namespace bursar::cli

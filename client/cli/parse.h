@@ -1,0 +1,50 @@
+#pragma once
+
+#include <bursar/status.h>
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bursar/v1/types.pb.h"
+
+// Texts of the command line to values. Each error is INVALID_ARGUMENT with one sentence that names the
+// text and what would be right.
+namespace bursar::cli {
+
+Status WrongValue(std::string_view text, std::string_view why, std::string_view right);
+
+StatusOr<int64_t> ParseCount(std::string_view text);                      // "1200"
+StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text);  // "850ms", "1h30m"
+StatusOr<std::pair<std::string, std::string>> ParseLabel(std::string_view text);  // "env=prod"
+StatusOr<v1::Filter> ParseFilter(std::string_view text);        // "user=a,b", "team!=x"
+StatusOr<std::vector<int>> ParsePercents(std::string_view text);  // "75,90"
+
+// Case-insensitive; '-' and '_' are the same.
+StatusOr<v1::Window::Kind> ParseWindowKind(std::string_view text);
+StatusOr<v1::EnforcementMode> ParseMode(std::string_view text);
+StatusOr<v1::Outcome> ParseOutcome(std::string_view text);
+StatusOr<v1::Budget::State> ParseBudgetState(std::string_view text);
+
+std::string Lower(std::string_view text);
+std::vector<std::string> SplitCommas(std::string_view text);
+
+// The value of the choice that `text` names.
+template <typename T>
+StatusOr<T> ParseChoice(std::string_view text,
+                        std::initializer_list<std::pair<const char*, T>> choices) {
+  std::string wanted = Lower(text);
+  for (char& c : wanted) c = c == '_' ? '-' : c;
+  std::string names;
+  for (const auto& [name, value] : choices) {
+    if (wanted == name) return value;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return WrongValue(text, "is unknown", "one of " + names);
+}
+
+}  // namespace bursar::cli

@@ -1,0 +1,170 @@
+#include "cli/program.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/budgets_command.h"
+#include "cli/check_command.h"
+#include "cli/costs_command.h"
+#include "cli/global_flags.h"
+#include "cli/nearest.h"
+#include "cli/record_command.h"
+#include "cli/status_command.h"
+
+namespace bursar::cli {
+namespace {
+
+constexpr char kDescription[] = "The purse of a fleet of LLM agents: asks, records and shows.";
+constexpr char kFooter[] =
+    "The server and the key: flags, else BURSAR_ENDPOINT, BURSAR_API_KEY and BURSAR_API_KEY_FILE,\n"
+    "else the lines `endpoint = ...`, `api_key = ...`, `api_key_file = ...` of\n"
+    "~/.config/bursar/config.\n\n"
+    "Exit codes: 0 done, allowed; 1 the server or the network failed; 2 unknown command or flag, or\n"
+    "a wrong value; 3 denied.";
+
+// All commands and their flags.
+struct Program {
+  CLI::App app{kDescription, "bursar"};
+  CLI::App* budgets = nullptr;
+  GlobalFlags global;
+  std::vector<std::unique_ptr<Command>> commands;
+
+  Program() {
+    app.footer(kFooter);
+    app.set_version_flag("--version", "bursar " BURSAR_VERSION);
+    app.require_subcommand(0, 1);
+    app.allow_extras();
+    global.AddTo(app);
+    commands.push_back(std::make_unique<CheckCommand>(app));
+    commands.push_back(std::make_unique<RecordCommand>(app));
+    commands.push_back(std::make_unique<CostsCommand>(app));
+    commands.push_back(std::make_unique<StatusCommand>(app));
+    budgets = app.add_subcommand("budgets", "Create, list, get, update and delete budgets");
+    budgets->require_subcommand(0, 1);
+    budgets->allow_extras();
+    commands.push_back(std::make_unique<CreateBudgetCommand>(*budgets));
+    commands.push_back(std::make_unique<ListBudgetsCommand>(*budgets));
+    commands.push_back(std::make_unique<GetBudgetCommand>(*budgets));
+    commands.push_back(std::make_unique<UpdateBudgetCommand>(*budgets));
+    commands.push_back(std::make_unique<DeleteBudgetCommand>(*budgets));
+    for (const auto& command : commands) {
+      command->app()->allow_extras();  // so that what is unknown is explained here, not by CLI11
+      global.AddTo(*command->app());
+    }
+  }
+
+  // The one that was named, if any.
+  Command* Chosen() const {
+    for (const auto& command : commands) {
+      if (command->app()->parsed()) return command.get();
+    }
+    return nullptr;
+  }
+};
+
+std::vector<std::string> FlagNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::vector<std::string> CommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+std::string Join(const std::vector<std::string>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+// "bursar budgets" of the command budgets.
+std::string FullName(const CLI::App* app) {
+  return app->get_parent() == nullptr ? app->get_name()
+                                      : FullName(app->get_parent()) + " " + app->get_name();
+}
+
+// About a word that `app` does not know.
+std::string UnknownText(const CLI::App& app, const std::string& word) {
+  const bool flag = word.rfind('-', 0) == 0;
+  const std::string name = flag ? word.substr(0, word.find('=')) : word;
+  const std::vector<std::string> known = flag ? FlagNames(app) : CommandNames(app);
+  std::string text = "bursar: ";
+  if (flag) {
+    text += "unknown flag " + name;
+  } else if (!known.empty()) {
+    text += "unknown command \"" + word + "\"";
+  } else {
+    text += "unexpected word \"" + word + "\"";
+  }
+  const std::string nearest = Nearest(name, known);
+  if (!nearest.empty()) {
+    text += "; did you mean " + nearest + "?";
+  } else if (!flag && !known.empty()) {
+    text += "; there are " + Join(known);
+  }
+  return text + " (`" + FullName(&app) + " --help` shows all)\n";
+}
+
+// What was wrong with the words as a whole; empty where nothing was.
+std::string UsageError(const Program& program) {
+  const Command* chosen = program.Chosen();
+  const CLI::App* last = chosen != nullptr            ? chosen->app()
+                         : program.budgets->parsed() ? program.budgets
+                                                     : &program.app;
+  for (const CLI::App* app : {static_cast<const CLI::App*>(&program.app), last}) {
+    const std::vector<std::string> extras = app->remaining(false);
+    if (!extras.empty()) return UnknownText(*app, extras.front());
+  }
+  if (chosen == nullptr) {
+    return "bursar: a command is missing after `" + FullName(last) + "`; there are " +
+           Join(CommandNames(*last)) + " (`" + FullName(last) + " --help` shows more)\n";
+  }
+  return {};
+}
+
+int RunChosen(Program& program, std::ostream& out, std::ostream& err) {
+  Output output{out, err, PaletteFor(STDOUT_FILENO), program.global.json};
+  const auto base = ClientOptionsFromEnvironment();
+  if (!base.ok()) return FailUsage(base.status(), output);
+  const auto server = Server::Open(program.global.Over(*base), program.global.timeout);
+  if (!server.ok()) return FailUsage(server.status(), output);
+  return program.Chosen()->Run(**server, output);
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  Program program;
+  try {
+    program.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return program.app.exit(asked, out, err);
+  } catch (const CLI::ArgumentMismatch& error) {
+    // CLI11 says "--user: At Most 1 required but received 2", or "--user: 1 required TEXT missing".
+    const std::string text = error.what();
+    err << "bursar: " << text.substr(0, text.find(':')) << " takes one value, given once\n";
+    return kExitUsage;
+  } catch (const CLI::ParseError& error) {
+    err << "bursar: " << error.what() << "\n";
+    return kExitUsage;
+  }
+  if (const std::string wrong = UsageError(program); !wrong.empty()) {
+    err << wrong;
+    return kExitUsage;
+  }
+  return RunChosen(program, out, err);
+}
+
+}  // namespace bursar::cli

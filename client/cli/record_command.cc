@@ -1,0 +1,133 @@
+#include "cli/record_command.h"
+
+#include <bursar/money.h>
+#include <bursar/summary.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <system_error>
+
+#include "cli/parse.h"
+#include "cli/render.h"
+#include "src/convert_requests.h"
+#include "src/convert_types.h"
+#include "src/random_id.h"
+
+namespace bursar::cli {
+namespace {
+
+StatusOr<std::string> ReadText(const std::string& path) {
+  errno = 0;
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file) {
+      return Status(StatusCode::kFailedPrecondition,
+                    "cannot read " + path + ": " + std::generic_category().message(errno));
+    }
+  }
+  std::istream& in = path == "-" ? std::cin : file;
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+void Print(const v1::RecordUsageRequest& request, const v1::RecordUsageResponse& answer,
+           Output& output) {
+  RecordRequest asked;
+  asked.model = internal::FromProto(request.model());
+  asked.outcome = static_cast<Outcome>(request.outcome());
+  if (request.has_latency()) asked.latency = internal::FromProto(request.latency());
+  const RecordResponse response = internal::FromProto(answer, asked);
+  const auto nonzero = [](int64_t nanousd) { return nanousd == 0 ? "" : FormatUsd(nanousd); };
+
+  output.out << FormatSummary(response) << "\n\n";
+  PrintPairs({{"usage", request.usage_id()},
+              {"charged", FormatUsd(response.cost_nanousd)},
+              {"given back", nonzero(response.released_nanousd)},
+              {"beyond the hold", nonzero(response.overrun_nanousd)},
+              {"late", response.late ? "yes: its reservation had ended" : ""},
+              {"replayed", response.replayed ? "yes: this id was recorded before" : ""}},
+             output);
+  if (response.budgets.empty()) return;
+  output.out << "\n" << BudgetStatusTable(response.budgets).Render(output.palette);
+}
+
+}  // namespace
+
+RecordCommand::RecordCommand(CLI::App& parent) {
+  app_ = parent.add_subcommand("record", "Record what a call used");
+  AddSubjectFlags(*app_, request_.mutable_subject());
+  model_.AddTo(*app_);
+  AddInputTokenFlags(*app_, &tokens_, &tokens_given_);
+  AddOutputTokenFlags(*app_, &tokens_, &tokens_given_);
+  v1::RecordUsageRequest* request = &request_;
+  AddParsedFlag(*app_, "--cost", "USD", "what it cost, like 0.12; default: priced by the server",
+                ParseUsd, [request](int64_t nanousd) { request->set_cost_nanousd(nanousd); })
+      ->group("Usage");
+  app_->add_option("--provider-usage", provider_usage_file_,
+                   "a file with the provider's answer as JSON; - is standard input")
+      ->type_name("FILE|-")
+      ->group("Usage");
+  app_->add_option("--api-flavor", api_flavor_, "how to read it: chat, responses, anthropic, ...")
+      ->group("Usage");
+  AddTextFlag(*app_, "--id", "TEXT", "usage_id; default: a random UUID",
+              [request](const std::string& text) { request->set_usage_id(text); });
+  AddTextFlag(*app_, "--reservation", "ID", "the check that this settles",
+              [request](const std::string& text) { request->set_reservation_id(text); });
+  AddCallFlags();
+}
+
+void RecordCommand::AddCallFlags() {
+  v1::RecordUsageRequest* request = &request_;
+  AddParsedFlag(*app_, "--outcome", "WORD",
+                "succeeded, failed, cancelled, not-executed or unknown; default: succeeded",
+                ParseOutcome, [request](v1::Outcome outcome) { request->set_outcome(outcome); });
+  AddParsedFlag(*app_, "--latency", "TIME", "how long it took, like 850ms", ParseDuration,
+                [request](std::chrono::nanoseconds latency) {
+                  internal::ToProto(latency, request->mutable_latency());
+                });
+  AddParsedFlag(*app_, "--attempt", "N", "1 is the first try", ParseCount, [request](int64_t n) {
+    request->set_attempt(static_cast<int>(std::min<int64_t>(n, INT32_MAX)));
+  });
+  AddTextFlag(*app_, "--error-type", "TEXT", "exception class or the provider's error code",
+              [request](const std::string& text) { request->mutable_error()->set_type(text); });
+  AddTextFlag(*app_, "--event-type", "TEXT", "default: model_call",
+              [request](const std::string& text) { request->set_event_type(text); });
+  AddTextFlag(*app_, "--step", "TEXT", "function, step or tool call",
+              [request](const std::string& text) { request->set_step(text); });
+}
+
+StatusOr<v1::RecordUsageRequest> RecordCommand::Request() const {
+  v1::RecordUsageRequest request = request_;
+  *request.mutable_model() = model_.Model();
+  if (tokens_given_ && !provider_usage_file_.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--provider-usage and token flags exclude each other; one of them would be right");
+  }
+  if (!api_flavor_.empty() && provider_usage_file_.empty()) {
+    return Status(StatusCode::kInvalidArgument, "--api-flavor goes with --provider-usage FILE");
+  }
+  if (tokens_given_) *request.mutable_tokens() = tokens_;
+  if (!provider_usage_file_.empty()) {
+    auto json = ReadText(provider_usage_file_);
+    if (!json.ok()) return json.status();
+    request.mutable_provider_usage()->set_json(*std::move(json));
+    request.mutable_provider_usage()->set_api_flavor(api_flavor_);
+  }
+  if (request.usage_id().empty()) request.set_usage_id(internal::RandomUuid());
+  return request;
+}
+
+int RecordCommand::Run(Server& server, Output& output) {
+  const auto request = Request();
+  if (!request.ok()) return FailUsage(request.status(), output);
+  v1::RecordUsageResponse response;
+  const Status status = server.Call(&TelemetryStub::RecordUsage, *request, &response);
+  if (!status.ok()) return Fail(status, server, output);
+  if (output.json) return PrintJson(response, output);
+  Print(*request, response, output);
+  return kExitOk;
+}
+
+}  // namespace bursar::cli

@@ -1,0 +1,97 @@
+#include "cli/table.h"
+
+#include <algorithm>
+
+namespace bursar::cli {
+namespace {
+
+size_t Width(const std::string& text) {
+  // Every byte but the continuation bytes of UTF-8 begins a character.
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// The characters before the decimal point, and from it on.
+struct Halves {
+  size_t before = 0;
+  size_t after = 0;
+};
+
+Halves Split(const std::string& text) {
+  const size_t point = text.find('.');
+  if (point == std::string::npos) return {Width(text), 0};
+  return {Width(text.substr(0, point)), Width(text.substr(point))};
+}
+
+struct Layout {
+  size_t width = 0;
+  Halves halves;  // the widest of both, for Align::kPoint
+};
+
+void Fit(const std::string& cell, Align align, Layout* layout) {
+  if (align == Align::kPoint) {
+    const Halves halves = Split(cell);
+    layout->halves.before = std::max(layout->halves.before, halves.before);
+    layout->halves.after = std::max(layout->halves.after, halves.after);
+    layout->width = std::max(layout->width, layout->halves.before + layout->halves.after);
+  }
+  layout->width = std::max(layout->width, Width(cell));
+}
+
+std::string Pad(const std::string& cell, Align align, const Layout& layout, bool is_title) {
+  const size_t blanks = layout.width - Width(cell);
+  if (align == Align::kLeft) return cell + std::string(blanks, ' ');
+  if (align == Align::kRight || is_title || cell.empty()) return std::string(blanks, ' ') + cell;
+  const size_t behind = layout.halves.after - Split(cell).after;
+  return std::string(blanks - behind, ' ') + cell + std::string(behind, ' ');
+}
+
+std::string Paint(const std::string& line, Emphasis emphasis, const Palette& palette) {
+  switch (emphasis) {
+    case Emphasis::kWarning:
+      return palette.Yellow(line);
+    case Emphasis::kAlarm:
+      return palette.Red(line);
+    case Emphasis::kTotal:
+      return palette.Bold(line);
+    case Emphasis::kNone:
+      break;
+  }
+  return line;
+}
+
+}  // namespace
+
+void Table::AddRow(std::vector<std::string> cells, Emphasis emphasis) {
+  cells.resize(columns_.size());
+  rows_.push_back({std::move(cells), emphasis});
+}
+
+std::string Table::Render(const Palette& palette) const {
+  std::vector<Layout> layouts(columns_.size());
+  for (const Row& row : rows_) {
+    for (size_t i = 0; i < columns_.size(); ++i) Fit(row.cells[i], columns_[i].align, &layouts[i]);
+  }
+  std::vector<std::string> titles;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    titles.push_back(columns_[i].title);
+    layouts[i].width = std::max(layouts[i].width, Width(titles[i]));
+  }
+
+  const auto line = [&](const std::vector<std::string>& cells, bool is_title) {
+    std::string text;
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      if (i > 0) text += "  ";
+      text += Pad(cells[i], columns_[i].align, layouts[i], is_title);
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text;
+  };
+  std::string text = palette.Dim(line(titles, true)) + "\n";
+  for (const Row& row : rows_) {
+    text += Paint(line(row.cells, false), row.emphasis, palette) + "\n";
+  }
+  return text;
+}
+
+}  // namespace bursar::cli

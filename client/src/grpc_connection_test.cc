@@ -1,0 +1,174 @@
+#include <bursar/client.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "src/convert_requests.h"
+#include "testing/fake_server.h"
+
+namespace bursar {
+namespace {
+
+using namespace std::chrono_literals;
+using google::protobuf::util::MessageDifferencer;
+
+template <typename Message>
+Message FromText(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+  return message;
+}
+
+Client Connect(const testing::FakeServer& server, const std::string& key = "") {
+  ClientOptions options;
+  options.endpoint = server.endpoint();
+  options.api_key = key;
+  options.check_timeout = 5s;  // the machine may be busy
+  return *Client::Connect(options);
+}
+
+TEST(GrpcConnection, ShowsTheKeyAsABearer) {
+  testing::FakeServer server;
+  server.check = [](const auto&, auto*) { return grpc::Status::OK; };
+  EXPECT_TRUE(Connect(server, "bsr_1").Check({.cost_nanousd = 1}).ok());
+  EXPECT_EQ(server.authorization(), "Bearer bsr_1");
+  EXPECT_TRUE(Connect(server).Check({.cost_nanousd = 1}).ok());
+  EXPECT_EQ(server.authorization(), "");
+}
+
+TEST(GrpcConnection, CarriesACheckThereAndBack) {
+  testing::FakeServer server;
+  v1::CheckBudgetRequest seen;
+  server.check = [&](const v1::CheckBudgetRequest& request, v1::CheckBudgetResponse* response) {
+    seen = request;
+    *response = FromText<v1::CheckBudgetResponse>(R"pb(
+      decision: DECISION_ALLOW_WITH_CAPS
+      reason: "X"
+      reservation {
+        id: "r-1"
+        state: STATE_ACTIVE
+        reserved_nanousd: 7
+        remaining_ttl { seconds: 299 nanos: 5 }
+        max_output_tokens: 100
+      }
+      caps { max_output_tokens: 80 }
+      binding_budget: "budgets/run-cap"
+      budgets {
+        budget: "budgets/run-cap"
+        group { key: "run" value: "1" }
+        unit: UNIT_COST
+        limit: 10
+        spent: 2
+        reserved: 7
+        remaining: 1
+        used_fraction: 0.9
+        crossed_threshold_percent: 90
+        window_end_time { seconds: 1700000000 }
+      }
+      retry_after { seconds: 3 }
+      settled { code: 6 message: "another payload" }
+      estimated_nanousd: 7
+      message: "m"
+      priced_as: "openai/gpt-4o"
+    )pb");
+    return grpc::Status::OK;
+  };
+  const auto response = Connect(server).Check({.request_id = "r-1",
+                                               .subject = {.user = "ada", .labels = {{"env", "x"}}},
+                                               .model = {.provider = "openai", .name = "gpt-4o"},
+                                               .tokens = TokenUsage{.uncached_input_tokens = 5},
+                                               .max_output_tokens = 100,
+                                               .ttl = 90s,
+                                               .accept_caps = true,
+                                               .settle = {{.usage_id = "u-0"}}});
+  EXPECT_TRUE(MessageDifferencer::Equivalent(seen, FromText<v1::CheckBudgetRequest>(R"pb(
+                request_id: "r-1"
+                subject { user: "ada" labels { key: "env" value: "x" } }
+                model { provider: "openai" name: "gpt-4o" }
+                tokens { uncached_input_tokens: 5 }
+                max_output_tokens: 100
+                ttl { seconds: 90 }
+                accept_caps: true
+                settle { usage_id: "u-0" subject {} model {} }
+              )pb")))
+      << seen.DebugString();
+  ASSERT_TRUE(response.ok()) << response.status().ToString();
+  EXPECT_EQ(response->decision, Decision::kAllowWithCaps);
+  EXPECT_EQ(response->caps_max_output_tokens, 80);
+  EXPECT_EQ(response->reservation->remaining_ttl, 299s + 5ns);
+  EXPECT_EQ(response->retry_after, 3s);
+  EXPECT_EQ(response->budgets[0].group.at("run"), "1");
+  EXPECT_EQ(response->budgets[0].window_end_time, Timestamp(1700000000s));
+  EXPECT_EQ(response->budgets[0].crossed_threshold_percent, 90);
+  ASSERT_EQ(response->settled.size(), 1u);
+  EXPECT_EQ(response->settled[0].status().code(), StatusCode::kAlreadyExists);
+}
+
+TEST(GrpcConnection, RefusesMetadataThatIsNoJsonObjectWithoutACall) {
+  testing::FakeServer server;
+  const Client client = Connect(server);
+  EXPECT_EQ(client.Record({.metadata_json = "[1]"}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(client.Record({.tokens = TokenUsage{}, .provider_usage = ProviderUsage{}})
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST(GrpcConnection, ABatchNeedsAnAnswerForEachRecord) {
+  testing::FakeServer server;
+  server.record_batch = [](const auto&, v1::BatchRecordUsageResponse* response) {
+    response->add_results()->mutable_response()->set_cost_nanousd(5);
+    return grpc::Status::OK;
+  };
+  const Client client = Connect(server);
+  const auto one = client.RecordBatch({{.usage_id = "a"}});
+  ASSERT_TRUE(one.ok());
+  EXPECT_EQ((*one)[0]->cost_nanousd, 5);
+  EXPECT_EQ((*one)[0]->usage_id, "a");
+  EXPECT_EQ(client.RecordBatch(std::vector<RecordRequest>(2)).status().code(),
+            StatusCode::kInternal);
+}
+
+TEST(GrpcConnection, RepeatsUntilTheServerAnswers) {
+  testing::FakeServer server;
+  std::atomic<int> calls = 0;
+  server.record = [&](const auto&, auto*) {
+    return ++calls < 3 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting")
+                       : grpc::Status::OK;
+  };
+  EXPECT_TRUE(Connect(server).Record({}, 5s).ok());
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(GrpcConnection, EndsByItsDeadlineWhenTheServerIsSilent) {
+  testing::FakeServer server;
+  server.check = [](const auto&, auto*) {
+    std::this_thread::sleep_for(400ms);
+    return grpc::Status::OK;
+  };
+  const Client client = Connect(server);
+  const auto start = std::chrono::steady_clock::now();
+  const auto response = client.Check({.cost_nanousd = 1}, 100ms);
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_EQ(response.status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_GE(took, 100ms);
+  EXPECT_LT(took, 350ms);
+}
+
+TEST(GrpcConnection, AnUnreachableServerIsUnavailable) {
+  std::string endpoint;
+  {
+    testing::FakeServer gone;
+    endpoint = gone.endpoint();
+  }
+  ClientOptions options;
+  options.endpoint = endpoint;
+  const auto response = Client::Connect(options)->Check({.cost_nanousd = 1}, 200ms);
+  EXPECT_EQ(response.status().code(), StatusCode::kUnavailable) << response.status().ToString();
+}
+
+}  // namespace
+}  // namespace bursar

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "bursar/v1/admin_service.grpc.pb.h"
+#include "bursar/v1/telemetry_service.grpc.pb.h"
+
+namespace bursar::testing {
+
+// A gRPC server in this process, on a free port of the loopback address, that answers what a test
+// says. A call without an answer set is UNIMPLEMENTED.
+class FakeServer {
+ public:
+  template <typename Request, typename Response>
+  using Answer = std::function<grpc::Status(const Request&, Response*)>;
+
+  FakeServer() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&telemetry_);
+    builder.RegisterService(&admin_);
+    server_ = builder.BuildAndStart();
+  }
+  ~FakeServer() { server_->Shutdown(); }
+
+  std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // The `authorization` header of the last call; empty where there was none.
+  std::string authorization() const {
+    const std::lock_guard lock(mutex_);
+    return authorization_;
+  }
+
+  Answer<v1::CheckBudgetRequest, v1::CheckBudgetResponse> check;
+  Answer<v1::RecordUsageRequest, v1::RecordUsageResponse> record;
+  Answer<v1::BatchRecordUsageRequest, v1::BatchRecordUsageResponse> record_batch;
+  Answer<v1::GetBudgetStatusRequest, v1::GetBudgetStatusResponse> status;
+  Answer<v1::QueryCostsRequest, v1::QueryCostsResponse> costs;
+  Answer<v1::CreateBudgetRequest, v1::CreateBudgetResponse> create_budget;
+  Answer<v1::ListBudgetsRequest, v1::ListBudgetsResponse> list_budgets;
+  Answer<v1::DeleteBudgetRequest, v1::DeleteBudgetResponse> delete_budget;
+
+ private:
+  template <typename Request, typename Response>
+  grpc::Status Say(const grpc::ServerContext& call, const Answer<Request, Response>& answer,
+                   const Request* request, Response* response) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto& headers = call.client_metadata();
+      const auto found = headers.find("authorization");
+      authorization_ =
+          found == headers.end() ? "" : std::string(found->second.data(), found->second.size());
+    }
+    if (!answer) return {grpc::StatusCode::UNIMPLEMENTED, "the test set no answer"};
+    return answer(*request, response);
+  }
+
+  struct Telemetry final : v1::TelemetryService::Service {
+    explicit Telemetry(FakeServer* s) : server(s) {}
+    grpc::Status CheckBudget(grpc::ServerContext* call, const v1::CheckBudgetRequest* request,
+                             v1::CheckBudgetResponse* response) override {
+      return server->Say(*call, server->check, request, response);
+    }
+    grpc::Status RecordUsage(grpc::ServerContext* call, const v1::RecordUsageRequest* request,
+                             v1::RecordUsageResponse* response) override {
+      return server->Say(*call, server->record, request, response);
+    }
+    grpc::Status BatchRecordUsage(grpc::ServerContext* call,
+                                  const v1::BatchRecordUsageRequest* request,
+                                  v1::BatchRecordUsageResponse* response) override {
+      return server->Say(*call, server->record_batch, request, response);
+    }
+    grpc::Status GetBudgetStatus(grpc::ServerContext* call,
+                                 const v1::GetBudgetStatusRequest* request,
+                                 v1::GetBudgetStatusResponse* response) override {
+      return server->Say(*call, server->status, request, response);
+    }
+    grpc::Status QueryCosts(grpc::ServerContext* call, const v1::QueryCostsRequest* request,
+                            v1::QueryCostsResponse* response) override {
+      return server->Say(*call, server->costs, request, response);
+    }
+    FakeServer* server;
+  };
+
+  struct Admin final : v1::AdminService::Service {
+    explicit Admin(FakeServer* s) : server(s) {}
+    grpc::Status CreateBudget(grpc::ServerContext* call, const v1::CreateBudgetRequest* request,
+                              v1::CreateBudgetResponse* response) override {
+      return server->Say(*call, server->create_budget, request, response);
+    }
+    grpc::Status ListBudgets(grpc::ServerContext* call, const v1::ListBudgetsRequest* request,
+                             v1::ListBudgetsResponse* response) override {
+      return server->Say(*call, server->list_budgets, request, response);
+    }
+    grpc::Status DeleteBudget(grpc::ServerContext* call, const v1::DeleteBudgetRequest* request,
+                              v1::DeleteBudgetResponse* response) override {
+      return server->Say(*call, server->delete_budget, request, response);
+    }
+    FakeServer* server;
+  };
+
+  mutable std::mutex mutex_;
+  std::string authorization_;
+  int port_ = 0;
+  Telemetry telemetry_{this};
+  Admin admin_{this};
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace bursar::testing

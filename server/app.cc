@@ -1,0 +1,219 @@
+#include "app.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "access/key_ring.h"
+#include "clock.h"
+#include "http/http_server.h"
+#include "ledger/lane.h"
+#include "ledger/sweeper.h"
+#include "periodic.h"
+#include "postgres/cluster.h"
+#include "postgres/migrations.h"
+#include "postgres/partitions.h"
+#include "postgres/pg_budget_store.h"
+#include "postgres/pg_cost_store.h"
+#include "postgres/pg_key_store.h"
+#include "postgres/pg_ledger_store.h"
+#include "rpc/rpc_server.h"
+#include "status_macros.h"
+
+namespace bursar {
+namespace {
+
+constexpr int kPoolSessions = 4;  // two query threads, keys, partitions
+
+// Written beside its name and moved there, so that nobody reads half a key.
+absl::Status WriteSecretFile(const std::string& path, const std::string& text) {
+  std::error_code ignored;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  const std::string draft = path + ".new";
+  const int fd = open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const std::string line = text + "\n";
+  const bool written = fd >= 0 && write(fd, line.data(), line.size()) ==
+                                      static_cast<ssize_t>(line.size());
+  const bool synced = written && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (synced && rename(draft.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the admin key cannot be written to ", path,
+                                                    ": ", std::strerror(error),
+                                                    "; choose another --admin-key-file"));
+}
+
+}  // namespace
+
+struct App::Parts {
+  Config config;
+  Clock clock;
+  metrics::Metrics metrics;
+  std::atomic<bool> database_answers{true};
+
+  std::unique_ptr<postgres::Cluster> cluster;
+  postgres::SessionOptions session_options;
+  std::unique_ptr<postgres::SessionPool> pool;
+  std::unique_ptr<postgres::PgKeyStore> key_store;
+  std::unique_ptr<postgres::PgBudgetStore> budget_store;
+  std::unique_ptr<postgres::PgCostStore> cost_store;
+  std::unique_ptr<access::KeyRing> keys;
+  std::unique_ptr<ledger::Lanes> lanes;
+  std::unique_ptr<ledger::Sweeper> sweeper;
+  std::unique_ptr<rpc::RpcServer> rpc;
+  std::unique_ptr<http::HttpServer> http;
+  std::vector<std::unique_ptr<Periodic>> periodic;
+};
+
+App::App(const Config& config) : parts_(std::make_unique<Parts>()) { parts_->config = config; }
+
+App::~App() { Stop(); }
+
+bool App::serving() const { return parts_->rpc != nullptr; }
+
+const std::string& App::listen() const { return parts_->rpc->address(); }
+
+absl::StatusOr<std::unique_ptr<App>> App::Start(const Config& config) {
+  auto app = std::unique_ptr<App>(new App(config));
+  RETURN_IF_ERROR(app->OpenDatabase());
+  if (config.migrate == MigrateMode::kOnly) return app;
+  if (!config.insecure_no_auth) RETURN_IF_ERROR(app->MakeFirstKey());
+  RETURN_IF_ERROR(app->Serve());
+  return app;
+}
+
+absl::Status App::OpenDatabase() {
+  Parts& p = *parts_;
+  p.session_options.url = p.config.database_url;
+  if (p.config.database_url.empty()) {
+    ASSIGN_OR_RETURN(p.cluster, postgres::Cluster::Start(p.config.data_dir));
+    p.session_options.url = p.cluster->url();
+  }
+  ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(p.session_options));
+  RETURN_IF_ERROR(postgres::CheckDurability(*session));
+  if (p.config.migrate != MigrateMode::kOff) RETURN_IF_ERROR(postgres::Migrate(*session));
+  RETURN_IF_ERROR(postgres::CheckSchema(*session));
+  RETURN_IF_ERROR(postgres::MakePartitions(*session));
+  p.pool = std::make_unique<postgres::SessionPool>(p.session_options, kPoolSessions);
+  p.key_store = std::make_unique<postgres::PgKeyStore>(*p.pool);
+  p.budget_store = std::make_unique<postgres::PgBudgetStore>(*p.pool);
+  p.cost_store = std::make_unique<postgres::PgCostStore>(*p.pool);
+  p.keys = std::make_unique<access::KeyRing>(*p.key_store, p.clock);
+  return absl::OkStatus();
+}
+
+// The file is there before the key is: a key that nobody can read would lock everybody out.
+absl::Status App::MakeFirstKey() {
+  Parts& p = *parts_;
+  RETURN_IF_ERROR(p.keys->Refresh());
+  ASSIGN_OR_RETURN(const auto live, p.key_store->ListLive());
+  if (!live.empty()) return absl::OkStatus();
+  const access::NewKey made = access::MakeKey("default", access::Role::kAdmin, "first start");
+  const std::string waiting = p.config.admin_key_file + absl::StrCat(".", getpid());
+  RETURN_IF_ERROR(WriteSecretFile(waiting, made.text));
+  auto first = p.key_store->InsertFirst(made.key);
+  if (!first.ok() || !*first) {  // another replica was faster, and has the key
+    unlink(waiting.c_str());
+    return first.status();
+  }
+  if (rename(waiting.c_str(), p.config.admin_key_file.c_str()) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat("the admin key is in ", waiting,
+                                                      " and cannot be moved to ",
+                                                      p.config.admin_key_file));
+  }
+  Log(LogLevel::kInfo, "admin_key_created",
+      {{"file", p.config.admin_key_file},
+       {"use", absl::StrCat("export BURSAR_API_KEY_FILE=", p.config.admin_key_file)}});
+  return p.keys->Refresh();
+}
+
+absl::Status App::RefreshKeys() {
+  const absl::Status status = parts_->keys->Refresh();
+  parts_->database_answers = !absl::IsUnavailable(status);
+  return status;
+}
+
+absl::Status App::Serve() {
+  Parts& p = *parts_;
+  ASSIGN_OR_RETURN(auto book, pricing::PriceBook::Default());
+  auto prices = std::make_shared<const pricing::PriceBook>(std::move(book));
+  postgres::SessionOptions lane_options = p.session_options;
+  lane_options.scans_off = true;
+  auto make_store = [&]() -> absl::StatusOr<std::unique_ptr<ledger::LedgerStore>> {
+    ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(lane_options));
+    return std::make_unique<postgres::PgLedgerStore>(std::move(session));
+  };
+  std::vector<std::unique_ptr<ledger::LedgerStore>> stores;
+  for (int i = 0; i < p.config.database_connections; ++i) {
+    ASSIGN_OR_RETURN(auto store, make_store());
+    stores.push_back(std::move(store));
+  }
+  p.lanes = std::make_unique<ledger::Lanes>(
+      ledger::LaneOptions{.horizon = p.config.ledger_horizon}, std::move(stores), prices,
+      p.metrics, p.clock);
+  ASSIGN_OR_RETURN(auto sweeper_store, make_store());
+  p.sweeper =
+      std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes, p.metrics);
+  const bool open = p.config.insecure_no_auth;
+  ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start({.listen = p.config.listen,
+                                                 .keys = open ? nullptr : p.keys.get()},
+                                                *p.lanes, *p.cost_store, *p.budget_store,
+                                                p.metrics));
+  if (!p.config.http.empty()) {
+    ASSIGN_OR_RETURN(
+        p.http,
+        http::HttpServer::Start({.listen = p.config.http,
+                                 .metrics = [&p] { return p.metrics.Expose(); },
+                                 .ready = [&p] {
+                                   return p.database_answers
+                                              ? absl::OkStatus()
+                                              : absl::UnavailableError(
+                                                    "the database cannot be reached");
+                                 }}));
+  }
+  p.periodic.push_back(std::make_unique<Periodic>("refresh_keys", absl::Milliseconds(500),
+                                                  [this] { return RefreshKeys(); }));
+  p.periodic.push_back(std::make_unique<Periodic>("sweep", absl::Seconds(1),
+                                                  [&p] { return p.sweeper->Sweep(); }));
+  p.periodic.push_back(std::make_unique<Periodic>(
+      "make_partitions", absl::Hours(1), [&p]() -> absl::Status {
+        ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(p.session_options));
+        return postgres::MakePartitions(*session);
+      }));
+  Log(LogLevel::kInfo, "server_started",
+      {{"listen", p.rpc->address()},
+       {"http", p.http ? p.http->address() : ""},
+       {"database_url", p.cluster ? p.cluster->url() : "as given"},
+       {"admin_key_file", open ? "" : p.config.admin_key_file},
+       {"auth", !open},
+       {"pid", int64_t{getpid()}}});
+  return absl::OkStatus();
+}
+
+void App::Stop() {
+  Parts& p = *parts_;
+  const bool was_serving = p.rpc != nullptr;
+  p.periodic.clear();
+  if (p.rpc) p.rpc->Drain(p.clock.Now() + p.config.drain_timeout);
+  if (p.lanes) p.lanes->Stop();  // answers what is left, so that no call waits for it
+  p.http.reset();
+  p.rpc.reset();
+  p.sweeper.reset();
+  p.lanes.reset();
+  p.pool.reset();
+  if (p.cluster) {
+    if (absl::Status status = p.cluster->Stop(); !status.ok()) {
+      Log(LogLevel::kError, "postgres_not_stopped", {{"error", status.ToString()}});
+    }
+    p.cluster.reset();
+  }
+  if (was_serving) Log(LogLevel::kInfo, "server_stopped");
+}
+
+}  // namespace bursar

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "ledger/budget.h"
+#include "usage/record.h"
+
+namespace bursar::history {
+
+enum class Bucket { kNone, kHour, kDay, kWeek, kMonth };
+
+// A question about what was spent: QueryCostsRequest, checked and with its defaults filled in.
+struct CostQuery {
+  absl::Time start, end;  // of charge_time: start <= t < end
+  std::string time_zone = "UTC";
+  Bucket bucket = Bucket::kNone;
+  std::vector<std::string> group_by;
+  std::vector<ledger::Filter> filters;
+  std::string order_by;  // "cost", "calls", ...: one of kOrders
+  bool descending = true;
+  int page_size = 100;
+  int64_t offset = 0;    // rows on earlier pages
+  std::optional<absl::Time> as_of;  // records received later are left out; absent: now
+};
+
+struct CostRow {
+  std::optional<absl::Time> bucket_start;
+  std::map<std::string, std::string> group;
+  int64_t calls = 0;  // but for NOT_EXECUTED, as the budgets count
+  int64_t failed_calls = 0;
+  int64_t retried_calls = 0;
+  int64_t recovered_calls = 0;
+  int64_t guardrail_hits = 0;
+  int64_t cost_nanousd = 0;
+  int64_t unpriced_calls = 0;
+  int64_t estimated_nanousd = 0;
+  usage::TokenUsage tokens;  // without other_tokens and billed_units
+  double success_rate = 0;   // succeeded / calls; 0 where there are no calls
+  std::optional<absl::Duration> latency_p50, latency_p95, latency_p99, latency_max;
+};
+
+struct CostAnswer {
+  std::vector<CostRow> rows;
+  CostRow total;
+  bool more = false;
+  absl::Time as_of;
+  std::string source;
+};
+
+class CostStore {
+ public:
+  virtual ~CostStore() = default;
+  // UNAVAILABLE: the database cannot be reached, or took longer than 5 s.
+  virtual absl::StatusOr<CostAnswer> Query(absl::string_view tenant, const CostQuery& query) = 0;
+};
+
+// FieldError for what is not a question; `order_by_text` and `page_token` are as the caller gave them.
+absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
+                          absl::string_view page_token);
+
+// The token of the page after this one: of this query alone.
+std::string NextPageToken(const CostQuery& query, const CostAnswer& answer);
+
+}  // namespace bursar::history

@@ -1,0 +1,184 @@
+#include "ledger/apply.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "ledger/bookkeeper.h"
+#include "pricing/money.h"
+
+namespace bursar::ledger {
+namespace {
+
+using pricing::Int128;
+
+int32_t CrossedThreshold(const Budget& budget, int64_t limit, int64_t used) {
+  int32_t crossed = 0;
+  for (int32_t percent : budget.threshold_percents) {
+    const bool reached =
+        limit == 0 ? percent <= 100 : Int128{used} * 100 >= Int128{limit} * percent;
+    if (reached) crossed = std::max(crossed, percent);
+  }
+  return crossed;
+}
+
+bool FitsInt64(Int128 value) {
+  return value <= std::numeric_limits<int64_t>::max() &&
+         value >= std::numeric_limits<int64_t>::min();
+}
+
+void AddMatches(const BudgetBook& book, const usage::Subject& subject, const usage::Model& model,
+                absl::string_view event_type, absl::Time time, Footprint& footprint) {
+  for (const Match& match : MatchBudgets(book, subject, model, event_type, time).counted) {
+    footprint.counters.insert(match.counter);
+  }
+}
+
+}  // namespace
+
+int64_t BudgetStatus::remaining() const {
+  const Int128 value = Int128{limit} - spent - reserved;
+  return FitsInt64(value) ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::min();
+}
+
+double BudgetStatus::used_fraction() const {
+  if (limit == 0) return 1;
+  return (static_cast<double>(spent) + static_cast<double>(reserved)) / static_cast<double>(limit);
+}
+
+int64_t AmountIn(Unit unit, int64_t cost_nanousd, int64_t tokens, int64_t calls) {
+  return unit == Unit::kCost ? cost_nanousd : unit == Unit::kTokens ? tokens : calls;
+}
+
+Counter* Bookkeeper::Find(const Match& match) {
+  if (auto found = state_.counters.find(match.counter); found != state_.counters.end()) {
+    return &found->second;
+  }
+  if (!state_.locked.contains(match.counter)) {
+    applied_.missing.push_back(match.counter);
+    return nullptr;
+  }
+  Counter zero{.id = match.counter,
+               .budget_uid = match.budget->uid,
+               .group = match.group,
+               .window_start = match.window.start,
+               .window_end = match.window.end};
+  return &state_.counters.emplace(match.counter, std::move(zero)).first->second;
+}
+
+Counter* Bookkeeper::FindPinned(const Id& counter) {
+  if (auto found = state_.counters.find(counter); found != state_.counters.end()) {
+    return &found->second;
+  }
+  applied_.missing.push_back(counter);
+  return nullptr;
+}
+
+Reservation* Bookkeeper::FindReservation(const Id& key) {
+  auto found = state_.reservations.find(key);
+  return found == state_.reservations.end() ? nullptr : &found->second;
+}
+
+BudgetStatus Bookkeeper::StatusOf(const Budget& budget, const Counter& counter) const {
+  BudgetStatus status{.budget_id = budget.id,
+                      .display_name = budget.display_name,
+                      .group = counter.group,
+                      .unit = budget.unit,
+                      .mode = budget.mode,
+                      .limit = budget.LimitFor(counter.group, state_.now),
+                      .spent = counter.spent,
+                      .reserved = counter.reserved,
+                      .window_start = counter.window_start,
+                      .window_end = counter.window_end};
+  status.crossed_threshold_percent =
+      CrossedThreshold(budget, status.limit, counter.spent + counter.reserved);
+  status.would_deny = budget.frozen || status.remaining() < 0;
+  status.counted_since = std::max(counter.window_start, budget.create_time);
+  return status;
+}
+
+std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Match>& matches) {
+  std::vector<BudgetStatus> statuses;
+  for (const Match& match : matches) {
+    const Counter* counter = Find(match);
+    if (counter != nullptr) statuses.push_back(StatusOf(*match.budget, *counter));
+  }
+  return statuses;
+}
+
+std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Hold>& holds) {
+  std::vector<BudgetStatus> statuses;
+  for (const Hold& hold : holds) {
+    const Counter* counter = FindPinned(hold.counter);
+    if (counter == nullptr) continue;
+    const Budget* budget = state_.book->Find(counter->budget_uid);
+    if (budget != nullptr) statuses.push_back(StatusOf(*budget, *counter));  // else it was deleted
+  }
+  return statuses;
+}
+
+absl::Status Bookkeeper::CheckRoom(const Counter& counter, int64_t spent, int64_t reserved) {
+  const Int128 new_spent = Int128{counter.spent} + spent;
+  const Int128 new_reserved = Int128{counter.reserved} + reserved;
+  if (FitsInt64(new_spent) && FitsInt64(new_reserved) && FitsInt64(new_spent + new_reserved)) {
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError("a budget would count beyond 2^63 - 1; nothing was changed");
+}
+
+absl::StatusOr<Answer> Bookkeeper::Run(const Inspect& inspect) {
+  const Matches matches = MatchBudgets(*state_.book, inspect.subject, inspect.model, "model_call",
+                                       state_.now);
+  return InspectAnswer{StatusesOf(matches.counted)};
+}
+
+Applied Apply(State& state, std::span<const Operation> operations) {
+  Applied applied;
+  Bookkeeper bookkeeper(state, applied);
+  applied.answers.reserve(operations.size());
+  for (const Operation& operation : operations) {
+    applied.answers.push_back(
+        std::visit([&](const auto& known) { return bookkeeper.Run(known); }, operation));
+  }
+  return applied;
+}
+
+namespace {
+
+void AddRecord(const Record& record, const BudgetBook& book, absl::Time now,
+               Footprint& footprint) {
+  footprint.records.insert(record.key);
+  if (!record.usage.reservation_id.empty()) {
+    footprint.reservations.insert(record.reservation);
+    return;
+  }
+  AddMatches(book, record.usage.subject, record.usage.model, record.usage.event_type,
+             record.usage.occur_time.value_or(now), footprint);
+}
+
+}  // namespace
+
+Footprint FootprintOf(std::span<const Operation> operations, const BudgetBook& book,
+                      absl::Time now) {
+  Footprint footprint;
+  for (const Operation& operation : operations) {
+    if (auto* check = std::get_if<Check>(&operation)) {
+      if (!check->dry_run) footprint.reservations.insert(check->key);
+      for (const Record& record : check->settle) AddRecord(record, book, now, footprint);
+      AddMatches(book, check->subject, check->model, check->event_type, now, footprint);
+    } else if (auto* record = std::get_if<Record>(&operation)) {
+      AddRecord(*record, book, now, footprint);
+    } else if (auto* release = std::get_if<Release>(&operation)) {
+      footprint.reservations.insert(release->key);
+    } else if (auto* extend = std::get_if<Extend>(&operation)) {
+      footprint.reservations.insert(extend->key);
+    } else if (auto* inspect = std::get_if<Inspect>(&operation)) {
+      AddMatches(book, inspect->subject, inspect->model, "model_call", now, footprint);
+    } else if (auto* expire = std::get_if<Expire>(&operation)) {
+      footprint.reservations.insert(expire->keys.begin(), expire->keys.end());
+    }
+  }
+  return footprint;
+}
+
+}  // namespace bursar::ledger

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <set>
+#include <span>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "ledger/operation.h"
+#include "pricing/price_book.h"
+
+namespace bursar::ledger {
+
+// What one budget has counted for one group in one window, in the budget's unit.
+struct Counter {
+  Id id;
+  Id budget_uid;
+  std::map<std::string, std::string> group;
+  absl::Time window_start, window_end;
+  int64_t spent = 0;
+  int64_t reserved = 0;
+  int64_t version = 0;  // 0: not in the database yet
+};
+
+// A usage record as it is kept: what was said, what it cost, and which counters it charged.
+struct Charge {
+  Id counter;
+  int64_t amount = 0;
+};
+
+struct StoredRecord {
+  Record record;
+  absl::Time charge_time;
+  RecordAnswer answer;  // budgets empty: they are of the moment
+  std::string priced_as;
+  std::vector<Charge> charges;
+};
+
+// What a batch reads before it is applied, all within one transaction and after its locks were taken.
+struct State {
+  absl::Time now;  // the database's clock
+  const BudgetBook* book = nullptr;
+  const pricing::PriceBook* prices = nullptr;
+  absl::Duration horizon;                       // how old an occur_time may be
+  absl::flat_hash_set<Id> locked;               // counters that were asked for, found or not
+  absl::flat_hash_map<Id, Counter> counters;    // those found
+  absl::flat_hash_map<Id, Reservation> reservations;
+  absl::flat_hash_map<Id, StoredRecord> records;
+};
+
+// What a batch writes.
+struct Changes {
+  std::set<Id> counters;  // of State::counters, to be written with version + 1
+  std::set<Id> inserted_reservations;
+  std::set<Id> updated_reservations;
+  std::vector<Id> records;  // of State::records, in the order of arrival
+  absl::Time window_end = absl::InfiniteFuture();  // the earliest end of a window charged as "now"
+
+  bool empty() const {
+    return counters.empty() && inserted_reservations.empty() && updated_reservations.empty() &&
+           records.empty();
+  }
+};
+
+struct Applied {
+  std::vector<absl::StatusOr<Answer>> answers;  // one for each operation, in order
+  Changes changes;
+  // Counters that were needed and not locked. If there are any, nothing else here counts: lock them too
+  // and apply again.
+  std::vector<Id> missing;
+};
+
+// The ledger's heart: runs the operations in order against the state and says what to answer and what to
+// write. Pure: no clock, no I/O; an operation changes all of its budgets or none. `state` becomes what the
+// database holds once the changes are written.
+Applied Apply(State& state, std::span<const Operation> operations);
+
+// What the operations will surely touch, so that it can be locked and read in one round trip. `now` may be
+// a guess: Apply says what was missing. Counters of reservations are found through the reservations.
+struct Footprint {
+  std::set<Id> counters;
+  std::set<Id> reservations;
+  std::set<Id> records;
+};
+Footprint FootprintOf(std::span<const Operation> operations, const BudgetBook& book,
+                      absl::Time now);
+
+}  // namespace bursar::ledger

@@ -1,0 +1,231 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "ledger/bookkeeper.h"
+#include "status_macros.h"
+#include "usage/field_error.h"
+#include "usage/limits.h"
+
+// RecordUsage, ReleaseReservation, ExtendReservation, expiry: keep it once.
+namespace bursar::ledger {
+namespace {
+
+using usage::CostBasis;
+using usage::Outcome;
+
+// What a record counts in a budget's unit. A call that certainly never happened counts nothing.
+int64_t ChargeIn(Unit unit, const StoredRecord& stored, int64_t tokens) {
+  const int64_t calls = stored.record.usage.outcome == Outcome::kNotExecuted ? 0 : 1;
+  return AmountIn(unit, stored.answer.cost_nanousd, tokens, calls);
+}
+
+absl::Status NoSuchReservation(absl::string_view id) {
+  return usage::WithReason(
+      absl::NotFoundError(absl::StrCat("reservation_id \"", id,
+                                       "\" is not known; it is the request_id of an allowed check")),
+      "RESERVATION_NOT_FOUND");
+}
+
+}  // namespace
+
+std::optional<absl::StatusOr<RecordAnswer>> Bookkeeper::Replay(const Record& record) {
+  auto known = state_.records.find(record.key);
+  if (known == state_.records.end()) return std::nullopt;
+  if (known->second.record.fingerprint != record.fingerprint) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("usage_id \"", record.usage.usage_id,
+                     "\" was recorded before with another payload; use a new id for another call"));
+  }
+  RecordAnswer answer = known->second.answer;
+  answer.replayed = true;
+  return answer;
+}
+
+// Sets cost, basis and tokens from what was said, or from the hold where nobody knows.
+absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* reservation) const {
+  const usage::UsageRecord& used = stored.record.usage;
+  RecordAnswer& answer = stored.answer;
+  answer.price_version = state_.prices->version();
+  answer.tokens = used.tokens.value_or(usage::TokenUsage{});
+  const bool said = used.tokens.has_value() || used.cost_nanousd.has_value();
+  const bool unknown = used.outcome == Outcome::kUnknown ||
+                       (used.outcome == Outcome::kCancelled && !said);
+  if (used.outcome == Outcome::kNotExecuted) {
+    answer.tokens = {};
+    return absl::OkStatus();
+  }
+  if (used.cost_nanousd) {
+    answer.cost_nanousd = *used.cost_nanousd;
+    answer.cost_basis = CostBasis::kDeclared;
+    return absl::OkStatus();
+  }
+  if (unknown && reservation != nullptr) {
+    const bool observed = used.outcome == Outcome::kCancelled && reservation->observed_nanousd > 0;
+    answer.cost_nanousd = observed ? reservation->observed_nanousd : reservation->reserved_nanousd;
+    answer.cost_basis = CostBasis::kEstimated;
+    stored.priced_as = reservation->priced_as;
+    return absl::OkStatus();
+  }
+  if (!said) {  // a failure without usage costs nothing; else nobody said what it cost
+    if (used.outcome != Outcome::kFailed) answer.cost_basis = CostBasis::kUnpriced;
+    return absl::OkStatus();
+  }
+  auto cost = state_.prices->CostOf(used.model, answer.tokens, stored.charge_time);
+  if (!cost) {
+    answer.cost_basis = CostBasis::kUnpriced;
+    return absl::OkStatus();
+  }
+  answer.cost_nanousd = cost->nanousd;
+  answer.cost_basis = used.estimated ? CostBasis::kEstimated : CostBasis::kPriced;
+  stored.priced_as = cost->priced_as;
+  return absl::OkStatus();
+}
+
+// Frees what was held and charges what was used, in exactly the counters pinned at the check.
+absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservation) {
+  const usage::UsageRecord& used = stored.record.usage;
+  RecordAnswer& answer = stored.answer;
+  const bool active = reservation.state == ReservationState::kActive;
+  const bool nobody_counted = !used.tokens && answer.cost_basis == CostBasis::kEstimated;
+  const int64_t tokens =
+      nobody_counted ? reservation.reserved_tokens : answer.tokens.AllTokens();
+  const bool keep = used.keep_reservation && active;
+  std::vector<std::pair<Counter*, int64_t>> freed;
+  for (Hold& hold : reservation.holds) {
+    Counter* counter = FindPinned(hold.counter);
+    if (counter == nullptr) return absl::OkStatus();  // the batch starts over
+    const int64_t charge = ChargeIn(hold.unit, stored, tokens);
+    const int64_t free = keep ? std::min(hold.amount, charge) : hold.amount;
+    RETURN_IF_ERROR(CheckRoom(*counter, charge, -free));
+    freed.emplace_back(counter, free);
+    stored.charges.push_back(Charge{hold.counter, charge});
+  }
+  for (size_t i = 0; i < freed.size(); ++i) {
+    auto [counter, free] = freed[i];
+    counter->spent += stored.charges[i].amount;
+    counter->reserved -= free;
+    reservation.holds[i].amount -= free;
+    Touch(*counter);
+  }
+  if (active) {
+    const int64_t over = answer.cost_nanousd - reservation.reserved_nanousd;
+    answer.overrun_nanousd = std::max<int64_t>(over, 0);
+    answer.released_nanousd = keep ? 0 : std::max<int64_t>(-over, 0);
+    reservation.reserved_nanousd = keep ? std::max<int64_t>(-over, 0) : reservation.reserved_nanousd;
+    if (keep) {
+      reservation.reserved_tokens = std::max<int64_t>(reservation.reserved_tokens - tokens, 0);
+    } else {
+      reservation.state = ReservationState::kSettled;
+    }
+    applied_.changes.updated_reservations.insert(reservation.key);
+  } else {
+    answer.overrun_nanousd = answer.cost_nanousd;
+    answer.late = reservation.state != ReservationState::kSettled;
+  }
+  answer.budgets = StatusesOf(reservation.holds);
+  return absl::OkStatus();
+}
+
+// Charges every budget that matches the record's own subject.
+absl::Status Bookkeeper::ChargeMatches(StoredRecord& stored) {
+  const usage::UsageRecord& used = stored.record.usage;
+  const Matches matches = MatchBudgets(*state_.book, used.subject, used.model, used.event_type,
+                                       stored.charge_time);
+  const int64_t tokens = stored.answer.tokens.AllTokens();
+  for (const Match& match : matches.counted) {
+    Counter* counter = Find(match);
+    if (counter == nullptr) return absl::OkStatus();  // the batch starts over
+    RETURN_IF_ERROR(CheckRoom(*counter, ChargeIn(match.budget->unit, stored, tokens), 0));
+  }
+  for (const Match& match : matches.counted) {
+    Counter* counter = Find(match);
+    const int64_t charge = ChargeIn(match.budget->unit, stored, tokens);
+    counter->spent += charge;
+    Touch(*counter);
+    stored.charges.push_back(Charge{match.counter, charge});
+    if (stored.charge_time == state_.now) {
+      applied_.changes.window_end = std::min(applied_.changes.window_end, match.window.end);
+    }
+  }
+  stored.answer.budgets = StatusesOf(matches.counted);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RecordAnswer> Bookkeeper::Keep(const Record& record) {
+  if (auto replay = Replay(record)) return *std::move(replay);
+  const usage::UsageRecord& used = record.usage;
+  if (used.occur_time && *used.occur_time < state_.now - state_.horizon) {
+    return absl::OutOfRangeError(absl::StrCat(
+        "occur_time is ", absl::FormatTime(absl::RFC3339_sec, *used.occur_time, absl::UTCTimeZone()),
+        "; usage older than the ledger's horizon of ", absl::FormatDuration(state_.horizon),
+        " is not recorded"));
+  }
+  if (used.occur_time && *used.occur_time > state_.now + usage::kFutureMax) {
+    return usage::FieldError("occur_time", "is more than 10 minutes ahead of the database's clock");
+  }
+  Reservation* reservation =
+      used.reservation_id.empty() ? nullptr : FindReservation(record.reservation);
+  StoredRecord stored{.record = record};
+  stored.charge_time = reservation != nullptr ? reservation->create_time
+                                              : used.occur_time.value_or(state_.now);
+  if (reservation != nullptr) {
+    if (used.subject == usage::Subject{}) stored.record.usage.subject = reservation->subject;
+    if (used.model == usage::Model{}) stored.record.usage.model = reservation->model;
+  }
+  RETURN_IF_ERROR(PriceRecord(stored, reservation));
+  if (reservation != nullptr) {
+    RETURN_IF_ERROR(ChargeHolds(stored, *reservation));
+  } else {
+    RETURN_IF_ERROR(ChargeMatches(stored));
+    stored.answer.late = !used.reservation_id.empty();
+  }
+  RecordAnswer answer = stored.answer;
+  stored.answer.budgets.clear();
+  state_.records.emplace(record.key, std::move(stored));
+  applied_.changes.records.push_back(record.key);
+  return answer;
+}
+
+void Bookkeeper::Free(Reservation& reservation, ReservationState state) {
+  for (Hold& hold : reservation.holds) {
+    Counter* counter = FindPinned(hold.counter);
+    if (counter == nullptr) return;  // the batch starts over
+    counter->reserved -= hold.amount;
+    hold.amount = 0;
+    Touch(*counter);
+  }
+  reservation.state = state;
+  applied_.changes.updated_reservations.insert(reservation.key);
+}
+
+absl::StatusOr<Answer> Bookkeeper::Run(const Record& record) {
+  ASSIGN_OR_RETURN(RecordAnswer answer, Keep(record));
+  return answer;
+}
+
+absl::StatusOr<Answer> Bookkeeper::Run(const Release& release) {
+  Reservation* reservation = FindReservation(release.key);
+  if (reservation == nullptr) return NoSuchReservation(release.reservation_id);
+  if (reservation->state == ReservationState::kActive) {
+    Free(*reservation, ReservationState::kReleased);
+  }
+  return ReservationAnswer{.reservation = *reservation,
+                           .budgets = StatusesOf(reservation->holds),
+                           .now = state_.now};
+}
+
+absl::StatusOr<Answer> Bookkeeper::Run(const Expire& expire) {
+  ExpireAnswer answer;
+  for (const Id& key : expire.keys) {
+    Reservation* reservation = FindReservation(key);
+    if (reservation == nullptr || reservation->state != ReservationState::kActive ||
+        reservation->expire_time > state_.now) {
+      continue;  // settled, released or extended meanwhile
+    }
+    Free(*reservation, ReservationState::kExpired);
+    ++answer.expired;
+  }
+  return answer;
+}
+
+}  // namespace bursar::ledger

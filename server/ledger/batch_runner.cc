@@ -1,0 +1,117 @@
+#include "ledger/batch_runner.h"
+
+#include <algorithm>
+
+#include "log.h"
+#include "status_macros.h"
+
+namespace bursar::ledger {
+namespace {
+
+constexpr absl::Duration kBelieveNextExpiry = absl::Seconds(1);
+constexpr size_t kLookedMax = 10'000;
+
+// Attempts that only learned something (a window, a budget) go on at once; real contention waits a little.
+absl::Duration PauseAfter(int attempt) {
+  if (attempt < 4) return absl::ZeroDuration();
+  return absl::Milliseconds(std::min(1 << (attempt - 4), 32));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<absl::StatusOr<Answer>>> BatchRunner::TryOnce(
+    LaneMemory& memory, std::span<const Operation> operations, std::vector<Id>& also_lock) {
+  if (memory.book.epoch < 0) {
+    ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant));
+  }
+  Footprint footprint = FootprintOf(operations, memory.book,
+                                    std::max(memory.now, absl::UnixEpoch()));
+  footprint.counters.insert(also_lock.begin(), also_lock.end());
+  ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant, footprint));
+  memory.now = locked.state.now;
+  if (locked.book_epoch != memory.book.epoch) {
+    RETURN_IF_ERROR(store_->Abandon());
+    ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant));
+    return absl::AbortedError("the budgets changed");
+  }
+  locked.state.book = &memory.book;
+  locked.state.prices = prices_.get();
+  locked.state.horizon = options_.horizon;
+  Applied applied = Apply(locked.state, operations);
+  if (!applied.missing.empty()) {
+    also_lock.insert(also_lock.end(), applied.missing.begin(), applied.missing.end());
+    RETURN_IF_ERROR(store_->Abandon());
+    return absl::AbortedError("other counters are needed");
+  }
+  if (applied.changes.empty()) {
+    RETURN_IF_ERROR(store_->Abandon());
+  } else {
+    RETURN_IF_ERROR(store_->Write(memory.tenant, locked.state, applied.changes));
+  }
+  return std::move(applied.answers);
+}
+
+std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
+                                                     std::span<const Operation> operations) {
+  const absl::Time start = clock_.Now();
+  const int size = static_cast<int>(operations.size());
+  std::vector<Id> also_lock;
+  absl::Status failure;
+  for (int attempt = 1; attempt <= options_.attempts_max; ++attempt) {
+    auto answers = TryOnce(memory, operations, also_lock);
+    if (answers.ok()) {
+      metrics_.BatchFinished("committed", size, clock_.Now() - start);
+      return *std::move(answers);
+    }
+    failure = answers.status();
+    if (absl::IsUnavailable(failure)) {
+      if (clock_.Now() - start > options_.unavailable_max) break;
+      absl::SleepFor(absl::Milliseconds(20 * std::min(attempt, 10)));
+    } else if (absl::IsAborted(failure)) {
+      absl::SleepFor(PauseAfter(attempt));
+    } else {
+      break;
+    }
+    metrics_.BatchFinished("retried", size, clock_.Now() - start);
+  }
+  if (absl::IsInvalidArgument(failure) && size > 1) {  // find the one that PostgreSQL refuses
+    auto answers = Run(memory, operations.first(size / 2));
+    for (auto& answer : Run(memory, operations.subspan(size / 2))) {
+      answers.push_back(std::move(answer));
+    }
+    return answers;
+  }
+  metrics_.BatchFinished("failed", size, clock_.Now() - start);
+  Log(LogLevel::kWarning, "batch_failed",
+      {{"tenant", memory.tenant}, {"operations", int64_t{size}}, {"error", failure.ToString()}});
+  if (absl::IsAborted(failure)) {
+    failure = absl::UnavailableError("the ledger is contended; try again with the same id");
+  }
+  return std::vector<absl::StatusOr<Answer>>(operations.size(), failure);
+}
+
+std::vector<Id> BatchRunner::FindOverdue(LaneMemory& memory,
+                                         std::vector<absl::StatusOr<Answer>>& answers) {
+  std::vector<Id> overdue;
+  if (memory.looked.size() > kLookedMax) memory.looked.clear();
+  for (auto& answer : answers) {
+    auto* check = answer.ok() ? std::get_if<CheckAnswer>(&*answer) : nullptr;
+    if (check == nullptr || !check->held_by) continue;
+    LaneMemory::Looked& looked = memory.looked[*check->held_by];
+    if (clock_.Now() >= looked.believed_until || check->now >= looked.next_expiry) {
+      auto found = store_->FindOverdue(memory.tenant, *check->held_by);
+      if (!found.ok()) continue;  // the denial stands; it was right when it was made
+      overdue.insert(overdue.end(), found->reservations.begin(), found->reservations.end());
+      looked = {found->next_expiry, clock_.Now() + kBelieveNextExpiry};
+      if (!found->reservations.empty()) looked.believed_until = absl::InfinitePast();
+    }
+    if (looked.next_expiry != absl::InfiniteFuture()) {
+      check->retry_after = std::max(looked.next_expiry - check->now, absl::ZeroDuration());
+    }
+  }
+  std::sort(overdue.begin(), overdue.end());
+  overdue.erase(std::unique(overdue.begin(), overdue.end()), overdue.end());
+  return overdue;
+}
+
+}  // namespace bursar::ledger

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ledger/apply.h"
+
+namespace bursar::ledger {
+
+// Runs one operation after the other for Apply. Each Run changes the state wholly or not at all.
+//
+// A counter that is needed but was not locked makes the whole batch start over: it is noted in
+// Applied::missing, and what the operation answers no longer matters.
+class Bookkeeper {
+ public:
+  Bookkeeper(State& state, Applied& applied) : state_(state), applied_(applied) {}
+
+  absl::StatusOr<Answer> Run(const Check& check);
+  absl::StatusOr<Answer> Run(const Record& record);
+  absl::StatusOr<Answer> Run(const Release& release);
+  absl::StatusOr<Answer> Run(const Extend& extend);
+  absl::StatusOr<Answer> Run(const Inspect& inspect);
+  absl::StatusOr<Answer> Run(const Expire& expire);
+
+ private:
+  struct Estimate {
+    std::optional<int64_t> cost_nanousd;  // nullopt: no price is known
+    std::optional<int64_t> tokens;        // nullopt: not said
+    int64_t max_output_tokens = 0;
+    std::string priced_as;
+
+    int64_t AmountIn(Unit unit) const;
+  };
+  struct Denial {
+    const Match* match = nullptr;  // nullptr: denied before any budget was asked
+    std::string reason;
+    int64_t amount = 0;
+  };
+
+  // CheckBudget (apply_check.cc).
+  std::optional<absl::StatusOr<CheckAnswer>> Replay(const Check& check);
+  Estimate EstimateOf(const Check& check) const;
+  std::optional<Denial> FindDenial(const std::vector<Match>& matches, const Estimate& estimate);
+  int64_t LargestOutput(const Check& check, const std::vector<Match>& matches, int64_t upper);
+  std::vector<BudgetStatus> Preview(const std::vector<Match>& matches, const Estimate& estimate);
+  void Deny(const Denial& denial, CheckAnswer& answer);
+  void Reserve(const Check& check, const Estimate& estimate, const std::vector<Match>& matches,
+               CheckAnswer& answer);
+
+  // RecordUsage, ReleaseReservation, ExtendReservation and expiry (apply_usage.cc).
+  absl::StatusOr<RecordAnswer> Keep(const Record& record);
+  std::optional<absl::StatusOr<RecordAnswer>> Replay(const Record& record);
+  absl::Status PriceRecord(StoredRecord& stored, const Reservation* reservation) const;
+  absl::Status ChargeHolds(StoredRecord& stored, Reservation& reservation);
+  absl::Status ChargeMatches(StoredRecord& stored);
+  void Free(Reservation& reservation, ReservationState state);
+
+  // ExtendReservation (apply_extend.cc).
+  std::string GrowthDenial(const Reservation& reservation, int64_t more_nanousd,
+                           int64_t more_tokens);
+  absl::Status Grow(Reservation& reservation, int64_t more_nanousd, int64_t more_tokens);
+  absl::Status Observe(Reservation& reservation, const usage::TokenUsage& observed);
+
+  // Shared (apply.cc).
+  Counter* Find(const Match& match);
+  Counter* FindPinned(const Id& counter);
+  Reservation* FindReservation(const Id& key);
+  BudgetStatus StatusOf(const Budget& budget, const Counter& counter) const;
+  std::vector<BudgetStatus> StatusesOf(const std::vector<Match>& matches);
+  std::vector<BudgetStatus> StatusesOf(const std::vector<Hold>& holds);
+  void Touch(const Counter& counter) { applied_.changes.counters.insert(counter.id); }
+  // The counter with the sums added, or OUT_OF_RANGE if they leave int64. Changes nothing.
+  static absl::Status CheckRoom(const Counter& counter, int64_t spent, int64_t reserved);
+
+  State& state_;
+  Applied& applied_;
+};
+
+// What a unit counts of one call.
+int64_t AmountIn(Unit unit, int64_t cost_nanousd, int64_t tokens, int64_t calls);
+
+}  // namespace bursar::ledger

@@ -1,0 +1,165 @@
+#include "ledger/lane.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ledger/batch_runner.h"
+#include "usage/field_error.h"
+
+namespace bursar::ledger {
+
+struct Lanes::Lane {
+  std::deque<Item> queue;   // guarded by mutex_
+  bool taken = false;       // guarded by mutex_: a worker runs it, or it waits in runnable_
+  LaneMemory memory;        // of the worker that runs it
+};
+
+// One thread with its store: takes a batch, runs it, answers it.
+class Lanes::Worker {
+ public:
+  Worker(Lanes& lanes, std::unique_ptr<LedgerStore> store)
+      : lanes_(lanes),
+        runner_(lanes.options_, std::move(store), lanes.prices_, lanes.metrics_, lanes.clock_),
+        thread_([this] { Work(); }) {}
+  ~Worker() { thread_.join(); }
+
+ private:
+  void Work() {
+    Batch batch;
+    while (Lane* lane = lanes_.TakeBatch(batch)) {
+      RunBatch(*lane, batch);
+      batch.clear();
+    }
+  }
+
+  void RunBatch(Lane& lane, Batch& batch) {
+    DropExpired(batch);
+    std::vector<Operation> operations;
+    operations.reserve(batch.size());
+    for (Item& item : batch) operations.push_back(std::move(item.operation));
+    std::vector<absl::StatusOr<Answer>> answers;
+    std::vector<Id> overdue;
+    if (!operations.empty()) {
+      answers = runner_.Run(lane.memory, operations);
+      overdue = runner_.FindOverdue(lane.memory, answers);
+    }
+    Batch waiting, finished;
+    std::vector<absl::StatusOr<Answer>> final_answers;
+    if (!overdue.empty()) {
+      waiting.push_back(Item{Expire{std::move(overdue)}, absl::InfiniteFuture(), nullptr});
+    }
+    for (size_t i = 0; i < batch.size(); ++i) {
+      auto* check = answers[i].ok() ? std::get_if<CheckAnswer>(&*answers[i]) : nullptr;
+      if (!waiting.empty() && check != nullptr && check->held_by) {
+        batch[i].operation = std::move(operations[i]);
+        waiting.push_back(std::move(batch[i]));
+      } else {
+        finished.push_back(std::move(batch[i]));
+        final_answers.push_back(std::move(answers[i]));
+      }
+    }
+    lanes_.PutBack(lane, std::move(waiting));  // first, so that another worker can go on
+    for (size_t i = 0; i < finished.size(); ++i) {
+      if (finished[i].done) finished[i].done(std::move(final_answers[i]));
+    }
+  }
+
+  void DropExpired(Batch& batch) {
+    const absl::Time now = lanes_.clock_.Now();
+    std::erase_if(batch, [&](Item& item) {
+      if (item.deadline > now) return false;
+      item.done(absl::DeadlineExceededError(
+          "the deadline passed before the call's turn came; nothing was done"));
+      return true;
+    });
+  }
+
+  Lanes& lanes_;
+  BatchRunner runner_;
+  std::thread thread_;
+};
+
+int Lanes::Item::weight() const {
+  auto* check = std::get_if<Check>(&operation);
+  return 1 + (check != nullptr ? static_cast<int>(check->settle.size()) : 0);
+}
+
+Lanes::Lanes(LaneOptions options, std::vector<std::unique_ptr<LedgerStore>> stores,
+             std::shared_ptr<const pricing::PriceBook> prices, metrics::Metrics& metrics,
+             const Clock& clock)
+    : options_(options), prices_(std::move(prices)), metrics_(metrics), clock_(clock) {
+  for (auto& store : stores) {
+    workers_.push_back(std::make_unique<Worker>(*this, std::move(store)));
+  }
+}
+
+Lanes::~Lanes() { Stop(); }
+
+void Lanes::Submit(absl::string_view tenant, Operation operation, absl::Time deadline, Done done) {
+  absl::Status refused;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto& lane = lanes_[tenant];
+    if (lane == nullptr) {
+      lane = std::make_unique<Lane>();
+      lane->memory.tenant = std::string(tenant);
+    }
+    if (stopping_) {
+      refused = absl::UnavailableError("the server is stopping; try another replica");
+    } else if (static_cast<int>(lane->queue.size()) >= options_.queue_operations_max) {
+      refused = usage::WithReason(
+          absl::ResourceExhaustedError(absl::StrCat(options_.queue_operations_max,
+                                                    " operations are waiting; try again later")),
+          "QUEUE_FULL");
+    } else {
+      lane->queue.push_back(Item{std::move(operation), deadline, std::move(done)});
+      metrics_.QueueChanged(1);
+      if (!lane->taken) MakeRunnable(*lane);
+    }
+  }
+  if (!refused.ok()) done(refused);
+}
+
+void Lanes::MakeRunnable(Lane& lane) {
+  lane.taken = true;
+  runnable_.push_back(&lane);
+  runnable_changed_.Signal();
+}
+
+Lanes::Lane* Lanes::TakeBatch(Batch& batch) {
+  absl::MutexLock lock(&mutex_);
+  while (runnable_.empty()) {
+    if (stopping_) return nullptr;
+    runnable_changed_.Wait(&mutex_);
+  }
+  Lane* lane = runnable_.front();
+  runnable_.pop_front();
+  int weight = 0;
+  while (!lane->queue.empty() && weight < options_.batch_operations_max) {
+    weight += lane->queue.front().weight();
+    batch.push_back(std::move(lane->queue.front()));
+    lane->queue.pop_front();
+  }
+  metrics_.QueueChanged(-static_cast<int>(batch.size()));
+  return lane;
+}
+
+void Lanes::PutBack(Lane& lane, Batch waiting) {
+  absl::MutexLock lock(&mutex_);
+  metrics_.QueueChanged(static_cast<int>(waiting.size()));
+  lane.queue.insert(lane.queue.begin(), std::make_move_iterator(waiting.begin()),
+                    std::make_move_iterator(waiting.end()));
+  lane.taken = false;
+  if (!lane.queue.empty()) MakeRunnable(lane);
+}
+
+void Lanes::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    runnable_changed_.SignalAll();
+  }
+  workers_.clear();
+}
+
+}  // namespace bursar::ledger

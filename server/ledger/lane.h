@@ -1,0 +1,88 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "clock.h"
+#include "ledger/ledger_store.h"
+#include "metrics/metrics.h"
+
+namespace bursar::ledger {
+
+struct LaneOptions {
+  int batch_operations_max = 512;       // of one transaction, each settled record counted too
+  int queue_operations_max = 8192;      // waiting, of one tenant; beyond: RESOURCE_EXHAUSTED
+  int attempts_max = 30;                // of one batch, after ABORTED
+  absl::Duration unavailable_max = absl::Seconds(2);  // how long a batch is tried again after UNAVAILABLE
+  absl::Duration horizon = absl::Hours(24 * 45);
+};
+
+// Runs operations on tenants' ledgers, batched.
+//
+// Each active tenant has a lane: the operations that arrive while its last transaction is under way become
+// its next one, up to `batch_operations_max`, in the order of arrival. There is no timer, so a lonely
+// operation is never delayed. One worker thread for each store takes the lanes in turn; a lane has at most
+// one transaction under way.
+//
+// A check that only expired holds would deny waits while they are expired, then is decided again.
+//
+// Errors: RESOURCE_EXHAUSTED: the tenant's queue is full. DEADLINE_EXCEEDED: the operation's deadline passed
+// before its transaction began; nothing was done. UNAVAILABLE: the database cannot be reached; try again
+// with the same id. NOT_FOUND: there is no such tenant. Others are those of the operation itself.
+//
+// Thread-safe. Callbacks run on worker threads and must not block; each is called exactly once, at the
+// latest by Stop().
+class Lanes {
+ public:
+  using Done = std::function<void(absl::StatusOr<Answer>)>;
+
+  Lanes(LaneOptions options, std::vector<std::unique_ptr<LedgerStore>> stores,
+        std::shared_ptr<const pricing::PriceBook> prices, metrics::Metrics& metrics,
+        const Clock& clock);
+  ~Lanes();
+
+  void Submit(absl::string_view tenant, Operation operation, absl::Time deadline, Done done);
+
+  // Finishes what is queued, then stops the workers. What comes later is UNAVAILABLE.
+  void Stop();
+
+ private:
+  struct Item {
+    Operation operation;
+    absl::Time deadline;
+    Done done;
+
+    int weight() const;  // in records and checks: what a batch is bounded in
+  };
+  using Batch = std::vector<Item>;
+  struct Lane;
+  class Worker;
+
+  Lane* TakeBatch(Batch& batch);  // waits; nullptr once there is nothing left to do
+  void PutBack(Lane& lane, Batch waiting);
+  void MakeRunnable(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const LaneOptions options_;
+  const std::shared_ptr<const pricing::PriceBook> prices_;
+  metrics::Metrics& metrics_;
+  const Clock& clock_;
+
+  absl::Mutex mutex_;
+  absl::CondVar runnable_changed_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Lane>> lanes_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Lane*> runnable_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace bursar::ledger

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "ledger/apply.h"
+
+namespace bursar::ledger {
+
+// Active holds of one counter that are over, oldest first, and when the next of the others ends.
+struct OverdueHolds {
+  std::vector<Id> reservations;                       // at most 256
+  absl::Time next_expiry = absl::InfiniteFuture();    // of those not yet over
+  absl::Time now;                                     // the database's clock
+};
+
+struct Overdue {  // of the sweeper
+  std::string tenant;
+  std::vector<Id> reservations;
+};
+
+// The ledger's memory: one database transaction at a time, for one tenant.
+//
+// A batch is Lock, Apply, then Write or Abandon. Lock takes its locks in the canonical order (counters,
+// reservations; each sorted) and reads everything else in later statements, so that nothing it returns is
+// older than the locks.
+//
+// Errors: UNAVAILABLE: the database cannot be reached, or its answer to a COMMIT was lost: whether the batch
+// counted is unknown, run it again with the same ids. ABORTED: somebody was faster; run it again.
+// INVALID_ARGUMENT: PostgreSQL refuses one of the values. After an error no transaction is open.
+// Not thread-safe.
+class LedgerStore {
+ public:
+  virtual ~LedgerStore() = default;
+
+  struct Locked {
+    State state;  // book, prices and horizon are left for the caller to set
+    int64_t book_epoch = 0;
+  };
+
+  // NOT_FOUND: there is no such tenant.
+  virtual absl::StatusOr<BudgetBook> ReadBook(absl::string_view tenant) = 0;
+  virtual absl::StatusOr<Locked> Lock(absl::string_view tenant, const Footprint& footprint) = 0;
+  // Writes what changed and commits. ABORTED too if a counter moved on since it was read, or the
+  // database's clock has left a window that was charged.
+  virtual absl::Status Write(absl::string_view tenant, const State& state,
+                             const Changes& changes) = 0;
+  virtual absl::Status Abandon() = 0;
+
+  virtual absl::StatusOr<OverdueHolds> FindOverdue(absl::string_view tenant, const Id& counter) = 0;
+  // Overdue reservations of all tenants, oldest first, at most `limit`.
+  virtual absl::StatusOr<std::vector<Overdue>> FindAllOverdue(int limit) = 0;
+};
+
+}  // namespace bursar::ledger

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "ledger/budget.h"
+#include "ledger/id.h"
+#include "usage/record.h"
+
+// What can be done to a tenant's ledger, and what it answers. The fields are those of the requests and
+// answers in protos/bursar/v1/telemetry_service.proto, whose comments say what they mean.
+namespace bursar::ledger {
+
+inline Id ReservationKey(absl::string_view tenant, absl::string_view reservation_id) {
+  return HashId({"reservation", tenant, reservation_id});
+}
+inline Id UsageKey(absl::string_view tenant, absl::string_view usage_id) {
+  return HashId({"usage", tenant, usage_id});
+}
+
+struct Record {
+  usage::UsageRecord usage;
+  Id key;          // UsageKey
+  Id reservation;  // ReservationKey; meaningless without usage.reservation_id
+  Id fingerprint;
+};
+
+struct Check {
+  std::string request_id;  // may be empty in a dry run
+  Id key;                  // ReservationKey
+  Id fingerprint;
+  usage::Subject subject;
+  usage::Model model;
+  std::optional<usage::TokenUsage> tokens;  // what will be sent; output classes are ignored
+  std::optional<int64_t> cost_nanousd;
+  std::optional<int64_t> max_output_tokens;
+  std::string event_type = "model_call";
+  absl::Duration ttl;
+  bool dry_run = false;
+  bool accept_caps = false;
+  std::vector<Record> settle;
+};
+
+struct Release {
+  std::string reservation_id;
+  Id key;
+};
+
+struct Extend {
+  std::string reservation_id;
+  Id key;
+  std::optional<absl::Duration> ttl;  // from now
+  int64_t hold_nanousd = 0;           // in all; 0 = as it is
+  std::optional<usage::TokenUsage> observed;
+};
+
+// Where the budgets stand that apply to a subject.
+struct Inspect {
+  usage::Subject subject;
+  usage::Model model;
+};
+
+// Ends reservations whose time is over; others are left alone.
+struct Expire {
+  std::vector<Id> keys;
+};
+
+using Operation = std::variant<Check, Record, Release, Extend, Inspect, Expire>;
+
+enum class Decision { kAllow = 1, kAllowWithCaps, kDeny };
+
+struct BudgetStatus {
+  std::string budget_id;
+  std::string display_name;
+  std::map<std::string, std::string> group;
+  Unit unit = Unit::kCost;
+  Mode mode = Mode::kHard;
+  int64_t limit = 0;
+  int64_t spent = 0;
+  int64_t reserved = 0;
+  int32_t crossed_threshold_percent = 0;
+  absl::Time window_start, window_end;
+  bool would_deny = false;
+  absl::Time counted_since;
+
+  int64_t remaining() const;
+  double used_fraction() const;
+};
+
+enum class ReservationState { kActive = 1, kSettled, kReleased, kExpired };
+
+// What a reservation holds in one counter, in the unit of the counter's budget.
+struct Hold {
+  Id counter;
+  Unit unit = Unit::kCost;
+  int64_t amount = 0;  // 0 once the reservation has ended
+};
+
+struct Reservation {
+  Id key;
+  std::string request_id;
+  ReservationState state = ReservationState::kActive;
+  usage::Subject subject;
+  usage::Model model;
+  std::string event_type;
+  int64_t reserved_nanousd = 0;
+  int64_t reserved_tokens = 0;
+  int64_t observed_nanousd = 0;
+  int64_t observed_tokens = 0;
+  int64_t max_output_tokens = 0;
+  std::string price_version;
+  std::string priced_as;
+  absl::Time create_time, expire_time;
+  std::vector<Hold> holds;  // in the order of their counters
+  Id fingerprint;
+};
+
+struct RecordAnswer {
+  int64_t cost_nanousd = 0;
+  usage::CostBasis cost_basis = usage::CostBasis::kPriced;
+  std::string price_version;
+  usage::TokenUsage tokens;
+  int64_t released_nanousd = 0;
+  int64_t overrun_nanousd = 0;
+  bool late = false;
+  std::vector<BudgetStatus> budgets;
+  bool replayed = false;
+};
+
+struct CheckAnswer {
+  Decision decision = Decision::kDeny;
+  std::string reason;  // one of the reasons of CheckBudgetResponse
+  std::optional<Reservation> reservation;
+  std::optional<int64_t> cap_max_output_tokens;
+  std::string binding_budget;
+  std::vector<BudgetStatus> budgets;
+  std::optional<absl::Duration> retry_after;
+  bool replayed = false;
+  std::vector<absl::StatusOr<RecordAnswer>> settled;
+  int64_t estimated_nanousd = 0;
+  std::string message;
+  std::string priced_as;
+  absl::Time now;
+  std::optional<Id> held_by;  // BUDGET_HELD: the counter whose holds stand in the way
+};
+
+struct ReservationAnswer {  // of Release and Extend
+  Decision decision = Decision::kAllow;
+  std::string reason;
+  Reservation reservation;
+  std::vector<BudgetStatus> budgets;
+  absl::Time now;
+};
+
+struct InspectAnswer {
+  std::vector<BudgetStatus> budgets;
+};
+
+struct ExpireAnswer {
+  int expired = 0;
+};
+
+using Answer =
+    std::variant<CheckAnswer, RecordAnswer, ReservationAnswer, InspectAnswer, ExpireAnswer>;
+
+}  // namespace bursar::ledger

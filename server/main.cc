@@ -1,0 +1,47 @@
+#include <signal.h>
+
+#include <iostream>
+
+#include "app.h"
+#include "config.h"
+#include "log.h"
+
+namespace {
+
+constexpr int kFailed = 1, kBadUsage = 2;
+
+// Blocked in every thread from the first, so that only main() takes them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto config = bursar::ParseConfig(argc, argv);
+  if (!config.ok()) {
+    const bool asked = absl::IsOutOfRange(config.status());  // --help, --version
+    (asked ? std::cout : std::cerr) << (asked ? "" : "bursar-server: ")
+                                    << config.status().message() << std::endl;
+    return asked ? 0 : kBadUsage;
+  }
+  bursar::ConfigureLog(config->log_level, config->log_format);
+  const sigset_t signals = BlockStopSignals();
+  auto app = bursar::App::Start(*config);
+  if (!app.ok()) {
+    std::cerr << "bursar-server: " << app.status().message() << std::endl;
+    return kFailed;
+  }
+  if (!(*app)->serving()) return 0;  // --migrate=only
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  bursar::Log(bursar::LogLevel::kInfo, "stopping", {{"signal", int64_t{signal_number}}});
+  (*app)->Stop();
+  return 0;
+}

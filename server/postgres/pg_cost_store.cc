@@ -1,0 +1,202 @@
+#include "postgres/pg_cost_store.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "postgres/array.h"
+#include "status_macros.h"
+
+namespace bursar::postgres {
+namespace {
+
+using history::Bucket;
+using history::CostQuery;
+using history::CostRow;
+
+struct DimensionColumn {
+  absl::string_view dimension;
+  absl::string_view expression;
+};
+// Where a dimension's value is; every other dimension is the column of its own name.
+constexpr DimensionColumn kColumns[] = {
+    {"user", "user_name"},
+    {"outcome", "(ARRAY['SUCCEEDED','FAILED','CANCELLED','NOT_EXECUTED','UNKNOWN'])[outcome]"},
+    {"cost_basis", "(ARRAY['PRICED','ESTIMATED','DECLARED','UNPRICED','ADJUSTED'])[cost_basis]"},
+    {"error_category",
+     "(ARRAY['PROVIDER','TIMEOUT','RATE_LIMIT','GUARDRAIL','AGENT','UNEXPECTED','TOOL',"
+     "'INTERNAL'])[error_category]"},
+    {"error_severity", "(ARRAY['INFO','WARNING','ERROR','CRITICAL'])[error_severity]"},
+    {"guardrail", "guardrails->0->>'name'"},
+};
+
+// What is summed, in the order that ReadRow expects.
+constexpr char kMeasures[] =
+    "count(*) FILTER (WHERE outcome <> 4) AS calls, "
+    "count(*) FILTER (WHERE outcome = 2) AS failed_calls, "
+    "count(*) FILTER (WHERE attempt > 1) AS retried_calls, "
+    "count(*) FILTER (WHERE attempt > 1 AND outcome = 1) AS recovered_calls, "
+    "coalesce(sum(jsonb_array_length(guardrails)), 0)::bigint AS guardrail_hits, "
+    "coalesce(sum(cost_nanousd), 0)::bigint AS cost, "
+    "count(*) FILTER (WHERE cost_basis = 4) AS unpriced_calls, "
+    "coalesce(sum(cost_nanousd) FILTER (WHERE cost_basis <> 1), 0)::bigint AS estimated, "
+    "count(*) FILTER (WHERE outcome = 1) AS succeeded, "
+    "percentile_disc(0.50) WITHIN GROUP (ORDER BY latency_us) AS latency_p50, "
+    "percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_us) AS latency_p95, "
+    "percentile_disc(0.99) WITHIN GROUP (ORDER BY latency_us) AS latency_p99, "
+    "max(latency_us) AS latency_max";
+constexpr int kMeasureCount = 13;
+
+absl::string_view BucketUnit(Bucket bucket) {
+  static constexpr absl::string_view kUnits[] = {"", "hour", "day", "week", "month"};
+  return kUnits[static_cast<int>(bucket)];
+}
+
+// One SQL text and its parameters, grown together. No value is ever part of the text.
+class CostSql {
+ public:
+  CostSql(absl::string_view tenant, const CostQuery& query, absl::Time as_of) : query_(query) {
+    params_.Text(tenant).Time(query.start).Time(query.end).Time(as_of);
+    next_ = 5;
+    where_ = "tenant_id = $1 AND charge_time >= $2 AND charge_time < $3 AND receive_time <= $4";
+    for (const auto& filter : query.filters) {
+      Array values;
+      for (const auto& value : filter.values) values.Text(value);
+      absl::StrAppend(&where_, filter.exclude ? " AND NOT " : " AND ", Expression(filter.dimension),
+                      " = ANY (", Text(values.Literal()), "::text[])");
+    }
+  }
+
+  std::string Rows(int limit) {
+    std::string keys;
+    if (query_.bucket != Bucket::kNone) {
+      absl::StrAppend(&keys, "date_trunc('", BucketUnit(query_.bucket), "', charge_time, ",
+                      Text(query_.time_zone), ") AS bucket, ");
+    }
+    std::string group;
+    const size_t key_count = query_.group_by.size() + (query_.bucket != Bucket::kNone ? 1 : 0);
+    for (const auto& dimension : query_.group_by) {
+      absl::StrAppend(&keys, Expression(dimension), ", ");
+    }
+    std::string positions;
+    for (size_t i = 1; i <= key_count; ++i) {
+      absl::StrAppend(&positions, i == 1 ? "" : ", ", i);
+    }
+    const std::string direction = query_.descending ? " DESC NULLS LAST" : " ASC NULLS LAST";
+    const std::string tie_break = query_.order_by == "bucket" ? ", cost DESC" : "";
+    return absl::StrCat("SELECT ", keys, kMeasures, TokenSums(), " FROM usage_record WHERE ", where_,
+                        key_count == 0 ? " HAVING count(*) > 0" : absl::StrCat(" GROUP BY ", positions),
+                        " ORDER BY ", query_.order_by, direction, tie_break,
+                        key_count == 0 ? "" : absl::StrCat(", ", positions), " LIMIT ", limit,
+                        " OFFSET ", query_.offset);
+  }
+
+  std::string Total() const {
+    return absl::StrCat("SELECT ", kMeasures, TokenSums(), " FROM usage_record WHERE ", where_);
+  }
+
+  Params TakeParams() { return std::move(params_); }
+
+ private:
+  std::string Text(absl::string_view value) {
+    params_.Text(value);
+    return absl::StrCat("$", next_++);
+  }
+
+  std::string Expression(absl::string_view dimension) {
+    std::string expression(dimension);  // checked: one of the known names
+    if (absl::ConsumePrefix(&dimension, "label:")) {
+      expression = absl::StrCat("labels->>", Text(dimension));
+    }
+    for (const auto& column : kColumns) {
+      if (column.dimension == expression) expression = std::string(column.expression);
+    }
+    return absl::StrCat("coalesce(", expression, ", '')");
+  }
+
+  // Each class, then all of them as "tokens" to order by.
+  static std::string TokenSums() {
+    std::string sums, all;
+    for (int i = 0; i < usage::kTokenClasses; ++i) {
+      const auto name = usage::TokenClassName(static_cast<usage::TokenClass>(i));
+      absl::StrAppend(&sums, ", coalesce(sum(", name, "), 0)::bigint");
+      absl::StrAppend(&all, i == 0 ? "" : " + ", name);
+    }
+    return absl::StrCat(sums, ", coalesce(sum(", all, "), 0)::bigint AS tokens");
+  }
+
+  const CostQuery& query_;
+  Params params_;
+  int next_ = 1;
+  std::string where_;
+};
+
+std::optional<absl::Duration> Micros(const Rows& rows, int row, int column) {
+  if (rows.IsNull(row, column)) return std::nullopt;
+  return absl::Microseconds(rows.Int(row, column));
+}
+
+void ReadMeasures(const Rows& rows, int row, int first, CostRow& out) {
+  out.calls = rows.Int(row, first);
+  out.failed_calls = rows.Int(row, first + 1);
+  out.retried_calls = rows.Int(row, first + 2);
+  out.recovered_calls = rows.Int(row, first + 3);
+  out.guardrail_hits = rows.Int(row, first + 4);
+  out.cost_nanousd = rows.Int(row, first + 5);
+  out.unpriced_calls = rows.Int(row, first + 6);
+  out.estimated_nanousd = rows.Int(row, first + 7);
+  const int64_t succeeded = rows.Int(row, first + 8);
+  out.success_rate =
+      out.calls == 0 ? 0 : static_cast<double>(succeeded) / static_cast<double>(out.calls);
+  out.latency_p50 = Micros(rows, row, first + 9);
+  out.latency_p95 = Micros(rows, row, first + 10);
+  out.latency_p99 = Micros(rows, row, first + 11);
+  out.latency_max = Micros(rows, row, first + 12);
+  for (int i = 0; i < usage::kTokenClasses; ++i) {
+    out.tokens.tokens[i] = rows.Int(row, first + kMeasureCount + i);
+  }
+}
+
+CostRow ReadRow(const Rows& rows, int row, const CostQuery& query) {
+  CostRow out;
+  int column = 0;
+  if (query.bucket != Bucket::kNone) out.bucket_start = rows.Time(row, column++);
+  for (const auto& dimension : query.group_by) {
+    out.group[dimension] = std::string(rows.Text(row, column++));
+  }
+  ReadMeasures(rows, row, column, out);
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<history::CostAnswer> PgCostStore::Query(absl::string_view tenant,
+                                                       const CostQuery& query) {
+  ASSIGN_OR_RETURN(auto session, pool_.Take());
+  history::CostAnswer answer{.source = "events"};
+  if (query.as_of) {
+    answer.as_of = *query.as_of;
+  } else {
+    ASSIGN_OR_RETURN(const Rows now, session->Execute("SELECT clock_timestamp()"));
+    answer.as_of = now.Time(0, 0);
+  }
+  CostSql for_rows(tenant, query, answer.as_of), for_total(tenant, query, answer.as_of);
+  const std::string rows_sql = for_rows.Rows(query.page_size + 1), total_sql = for_total.Total();
+  std::vector<Statement> statements;
+  statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
+  statements.push_back({rows_sql.c_str(), for_rows.TakeParams(), /*once=*/true});
+  statements.push_back({total_sql.c_str(), for_total.TakeParams(), /*once=*/true});
+  statements.push_back({"COMMIT", {}});
+  ASSIGN_OR_RETURN(auto results, session->Pipeline(std::move(statements)));
+  for (int row = 0; row < results[1].size(); ++row) {
+    answer.rows.push_back(ReadRow(results[1], row, query));
+  }
+  if (answer.rows.size() > static_cast<size_t>(query.page_size)) {
+    answer.more = true;
+    answer.rows.pop_back();
+  }
+  ReadMeasures(results[2], 0, 0, answer.total);
+  return answer;
+}
+
+}  // namespace bursar::postgres

@@ -1,0 +1,238 @@
+#include <algorithm>
+
+#include "absl/strings/str_split.h"
+#include "absl/strings/numbers.h"
+#include "postgres/array.h"
+#include "postgres/json.h"
+#include "postgres/pg_budget_rows.h"
+#include "postgres/pg_ledger_store.h"
+#include "status_macros.h"
+#include "usage/field_error.h"
+
+// What a batch reads, in the order in which it must be read: locks first, everything else after them.
+namespace bursar::postgres {
+namespace {
+
+using ledger::Id;
+
+// The reservations' counters are found here too, so that one round trip locks all; a reservation that
+// another replica commits meanwhile is not, and then the batch starts over.
+constexpr char kLockCounters[] =
+    "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version "
+    "FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("
+    "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = $1)) "
+    "ORDER BY id FOR NO KEY UPDATE";
+
+constexpr char kLockReservations[] =
+    "SELECT id, request_id, state, subject, model, event_type, reserved_nanousd, reserved_tokens, "
+    "observed_nanousd, observed_tokens, max_output_tokens, price_version, priced_as, create_time, "
+    "expire_time, hold_counters, hold_units, hold_amounts, fingerprint "
+    "FROM reservation WHERE id = ANY ($2::uuid[]) AND tenant_id = $1 ORDER BY id FOR NO KEY UPDATE";
+
+constexpr char kReadRecords[] =
+    "SELECT u.id, u.fingerprint, r.cost_nanousd, r.cost_basis, r.price_version, "
+    "r.uncached_input_tokens, r.cache_read_tokens, r.cache_write_5m_tokens, "
+    "r.cache_write_1h_tokens, r.visible_output_tokens, r.reasoning_tokens, r.input_audio_tokens, "
+    "r.output_audio_tokens, r.input_image_tokens, r.output_image_tokens, r.other_tokens, "
+    "r.billed_units, r.released_nanousd, r.overrun_nanousd, r.late "
+    "FROM usage_id u LEFT JOIN usage_record r "
+    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id = u.tenant_id "
+    "WHERE u.id = ANY ($2::uuid[]) AND u.tenant_id = $1";
+
+constexpr char kReadEpoch[] =
+    "SELECT budget_epoch, clock_timestamp() FROM tenant WHERE tenant_id = $1";
+
+constexpr char kReadSettings[] =
+    "SELECT budget_epoch, default_max_output_tokens, charge_on_expiry FROM tenant "
+    "WHERE tenant_id = $1";
+
+constexpr char kFindOverdue[] =
+    "SELECT id, expire_time, clock_timestamp() FROM reservation "
+    "WHERE tenant_id = $1 AND state = 1 AND $2::uuid = ANY (hold_counters) "
+    "ORDER BY expire_time LIMIT 256";
+
+constexpr char kFindAllOverdue[] =
+    "SELECT tenant_id, id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
+    "ORDER BY tenant_id, expire_time LIMIT $1";
+
+std::string UuidArray(const std::set<Id>& ids) {
+  Array array;
+  for (const Id& id : ids) array.Raw(ToUuid(id));
+  return array.Literal();
+}
+
+// Of an array of values without quotes: "{1,2}".
+std::vector<absl::string_view> SplitArray(absl::string_view literal) {
+  literal.remove_prefix(1);
+  literal.remove_suffix(1);
+  return absl::StrSplit(literal, ',', absl::SkipEmpty());
+}
+
+int64_t ToInt(absl::string_view text) {
+  int64_t value = 0;
+  return absl::SimpleAtoi(text, &value) ? value : 0;
+}
+
+void ReadCounters(const Rows& rows, ledger::State& state) {
+  for (int row = 0; row < rows.size(); ++row) {
+    ledger::Counter counter{.id = ledger::FromUuid(rows.Text(row, 0)),
+                            .budget_uid = ledger::FromUuid(rows.Text(row, 1)),
+                            .group = DecodeTexts(rows.Text(row, 2)),
+                            .window_start = rows.Time(row, 3),
+                            .window_end = rows.Time(row, 4),
+                            .spent = rows.Int(row, 5),
+                            .reserved = rows.Int(row, 6),
+                            .version = rows.Int(row, 7)};
+    state.locked.insert(counter.id);
+    state.counters.emplace(counter.id, std::move(counter));
+  }
+}
+
+std::vector<ledger::Hold> ReadHolds(const Rows& rows, int row) {
+  const auto counters = SplitArray(rows.Text(row, 15));
+  const auto units = SplitArray(rows.Text(row, 16));
+  const auto amounts = SplitArray(rows.Text(row, 17));
+  std::vector<ledger::Hold> holds;
+  for (size_t i = 0; i < counters.size(); ++i) {
+    holds.push_back({ledger::FromUuid(counters[i]), static_cast<ledger::Unit>(ToInt(units[i])),
+                     ToInt(amounts[i])});
+  }
+  return holds;
+}
+
+void ReadReservations(const Rows& rows, ledger::State& state) {
+  for (int row = 0; row < rows.size(); ++row) {
+    ledger::Reservation reservation{
+        .key = ledger::FromUuid(rows.Text(row, 0)),
+        .request_id = std::string(rows.Text(row, 1)),
+        .state = static_cast<ledger::ReservationState>(rows.Int(row, 2)),
+        .subject = DecodeSubject(rows.Text(row, 3)),
+        .model = DecodeModel(rows.Text(row, 4)),
+        .event_type = std::string(rows.Text(row, 5)),
+        .reserved_nanousd = rows.Int(row, 6),
+        .reserved_tokens = rows.Int(row, 7),
+        .observed_nanousd = rows.Int(row, 8),
+        .observed_tokens = rows.Int(row, 9),
+        .max_output_tokens = rows.Int(row, 10),
+        .price_version = std::string(rows.Text(row, 11)),
+        .priced_as = std::string(rows.Text(row, 12)),
+        .create_time = rows.Time(row, 13),
+        .expire_time = rows.Time(row, 14),
+        .holds = ReadHolds(rows, row),
+        .fingerprint = ledger::FromUuid(rows.Text(row, 18))};
+    state.reservations.emplace(reservation.key, std::move(reservation));
+  }
+}
+
+void ReadRecords(const Rows& rows, ledger::State& state) {
+  constexpr int kFirstToken = 5;
+  for (int row = 0; row < rows.size(); ++row) {
+    ledger::StoredRecord stored;
+    stored.record.key = ledger::FromUuid(rows.Text(row, 0));
+    stored.record.fingerprint = ledger::FromUuid(rows.Text(row, 1));
+    ledger::RecordAnswer& answer = stored.answer;
+    answer.cost_nanousd = rows.Int(row, 2);
+    answer.cost_basis = static_cast<usage::CostBasis>(rows.Int(row, 3));
+    answer.price_version = std::string(rows.Text(row, 4));
+    for (int i = 0; i < usage::kTokenClasses; ++i) {
+      answer.tokens.tokens[i] = rows.Int(row, kFirstToken + i);
+    }
+    answer.tokens.other_tokens = DecodeCounts(rows.Text(row, 15));
+    answer.tokens.billed_units = DecodeCounts(rows.Text(row, 16));
+    answer.released_nanousd = rows.Int(row, 17);
+    answer.overrun_nanousd = rows.Int(row, 18);
+    answer.late = rows.Bool(row, 19);
+    state.records.emplace(stored.record.key, std::move(stored));
+  }
+}
+
+absl::Status NoSuchTenant(absl::string_view tenant) {
+  return usage::WithReason(
+      absl::NotFoundError(absl::StrCat("there is no tenant \"", tenant, "\"")), "TENANT_NOT_FOUND");
+}
+
+}  // namespace
+
+absl::Status PgLedgerStore::EnsureConnected() {
+  return session_->connected() ? absl::OkStatus() : session_->Reconnect();
+}
+
+absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view tenant) {
+  RETURN_IF_ERROR(EnsureConnected());
+  // One snapshot: the epoch must be that of these budgets.
+  std::vector<Statement> statements;
+  statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
+  statements.push_back({kReadSettings, Params().Text(tenant)});
+  statements.push_back({kReadBudgets, Params().Text(tenant)});
+  statements.push_back({"COMMIT", {}});
+  ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
+  const Rows& settings = results[1];
+  if (settings.size() == 0) return NoSuchTenant(tenant);
+  ledger::BudgetBook book{.epoch = settings.Int(0, 0),
+                          .default_max_output_tokens = settings.Int(0, 1),
+                          .charge_on_expiry = settings.Bool(0, 2)};
+  for (int row = 0; row < results[2].size(); ++row) {
+    book.budgets.push_back(ReadBudget(results[2], row));
+  }
+  return book;
+}
+
+absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
+    absl::string_view tenant, const ledger::Footprint& footprint) {
+  RETURN_IF_ERROR(EnsureConnected());
+  const std::string reservations = UuidArray(footprint.reservations);
+  std::vector<Statement> statements;
+  statements.push_back({"BEGIN", {}});
+  statements.push_back(
+      {kLockCounters, Params().Text(tenant).Text(UuidArray(footprint.counters)).Text(reservations)});
+  statements.push_back({kLockReservations, Params().Text(tenant).Text(reservations)});
+  statements.push_back({kReadRecords, Params().Text(tenant).Text(UuidArray(footprint.records))});
+  statements.push_back({kReadEpoch, Params().Text(tenant)});
+  ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
+  Locked locked;
+  locked.state.locked.insert(footprint.counters.begin(), footprint.counters.end());
+  ReadCounters(results[1], locked.state);
+  ReadReservations(results[2], locked.state);
+  ReadRecords(results[3], locked.state);
+  if (results[4].size() == 0) {
+    RETURN_IF_ERROR(Abandon());
+    return NoSuchTenant(tenant);
+  }
+  locked.book_epoch = results[4].Int(0, 0);
+  locked.state.now = results[4].Time(0, 1);
+  return locked;
+}
+
+absl::Status PgLedgerStore::Abandon() { return session_->Execute("ROLLBACK").status(); }
+
+absl::StatusOr<ledger::OverdueHolds> PgLedgerStore::FindOverdue(absl::string_view tenant,
+                                                                const Id& counter) {
+  RETURN_IF_ERROR(EnsureConnected());
+  ASSIGN_OR_RETURN(const Rows rows,
+                   session_->Execute(kFindOverdue, Params().Text(tenant).Text(ToUuid(counter))));
+  ledger::OverdueHolds overdue;
+  for (int row = 0; row < rows.size(); ++row) {
+    overdue.now = rows.Time(row, 2);
+    if (rows.Time(row, 1) <= overdue.now) {
+      overdue.reservations.push_back(ledger::FromUuid(rows.Text(row, 0)));
+    } else {
+      overdue.next_expiry = std::min(overdue.next_expiry, rows.Time(row, 1));
+    }
+  }
+  return overdue;
+}
+
+absl::StatusOr<std::vector<ledger::Overdue>> PgLedgerStore::FindAllOverdue(int limit) {
+  RETURN_IF_ERROR(EnsureConnected());
+  ASSIGN_OR_RETURN(const Rows rows, session_->Execute(kFindAllOverdue, Params().Int(limit)));
+  std::vector<ledger::Overdue> overdue;
+  for (int row = 0; row < rows.size(); ++row) {
+    if (overdue.empty() || overdue.back().tenant != rows.Text(row, 0)) {
+      overdue.push_back({std::string(rows.Text(row, 0)), {}});
+    }
+    overdue.back().reservations.push_back(ledger::FromUuid(rows.Text(row, 1)));
+  }
+  return overdue;
+}
+
+}  // namespace bursar::postgres

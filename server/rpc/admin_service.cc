@@ -1,0 +1,90 @@
+#include "rpc/admin_service.h"
+
+#include "absl/strings/str_cat.h"
+#include "rpc/convert.h"
+#include "status_macros.h"
+#include "usage/field_error.h"
+
+namespace bursar::rpc {
+namespace {
+constexpr int kPageSizeDefault = 100, kPageSizeMax = 1000;
+}
+
+AdminService::Reactor* AdminService::CreateBudget(Context* context,
+                                                  const v1::CreateBudgetRequest* request,
+                                                  v1::CreateBudgetResponse* response) {
+  auto call = Call::Begin(edge_, context, "CreateBudget", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  auto budget = ToBudget(*request);
+  if (!budget.ok()) return call->Finish(budget.status());
+  return work_.Answer(call, [this, call, response, budget = *std::move(budget)]() -> absl::Status {
+    ASSIGN_OR_RETURN(auto made, budgets_.Create(call->tenant(), budget));
+    *response->mutable_budget() = ToProto(made);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::GetBudget(Context* context,
+                                               const v1::GetBudgetRequest* request,
+                                               v1::GetBudgetResponse* response) {
+  auto call = Call::Begin(edge_, context, "GetBudget", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto id = BudgetIdOf(request->name());
+  if (!id.ok()) return call->Finish(id.status());
+  return work_.Answer(call, [this, call, response, id = *id]() -> absl::Status {
+    ASSIGN_OR_RETURN(auto budget, budgets_.Get(call->tenant(), id));
+    *response->mutable_budget() = ToProto(budget);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::ListBudgets(Context* context,
+                                                 const v1::ListBudgetsRequest* request,
+                                                 v1::ListBudgetsResponse* response) {
+  auto call = Call::Begin(edge_, context, "ListBudgets", Need::kRead);
+  if (call->finished()) return call->reactor();
+  const int page_size = request->page_size() == 0 ? kPageSizeDefault : request->page_size();
+  if (page_size < 0 || page_size > kPageSizeMax) {
+    return call->Finish(usage::FieldError(
+        "page_size", absl::StrCat("is ", page_size, "; allowed are 1 to ", kPageSizeMax)));
+  }
+  return work_.Answer(call, [this, call, request, response, page_size]() -> absl::Status {
+    ASSIGN_OR_RETURN(auto budgets,
+                     budgets_.List(call->tenant(), request->page_token(), page_size + 1));
+    const bool more = budgets.size() > static_cast<size_t>(page_size);
+    if (more) budgets.pop_back();
+    for (const auto& budget : budgets) *response->add_budgets() = ToProto(budget);
+    if (more) response->set_next_page_token(budgets.back().id);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::UpdateBudget(Context* context,
+                                                  const v1::UpdateBudgetRequest* request,
+                                                  v1::UpdateBudgetResponse* response) {
+  auto call = Call::Begin(edge_, context, "UpdateBudget", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  auto id = BudgetIdOf(request->budget().name());
+  if (!id.ok()) return call->Finish(usage::Within("budget", id.status()));
+  return work_.Answer(call, [this, call, request, response, id = *id]() -> absl::Status {
+    ASSIGN_OR_RETURN(auto budget,
+                     budgets_.Update(call->tenant(), id, request->budget().etag(),
+                                     [&](auto& changed) { return UpdateFrom(*request, changed); }));
+    *response->mutable_budget() = ToProto(budget);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::DeleteBudget(Context* context,
+                                                  const v1::DeleteBudgetRequest* request,
+                                                  v1::DeleteBudgetResponse*) {
+  auto call = Call::Begin(edge_, context, "DeleteBudget", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  auto id = BudgetIdOf(request->name());
+  if (!id.ok()) return call->Finish(id.status());
+  return work_.Answer(call, [this, call, request, id = *id] {
+    return budgets_.Delete(call->tenant(), id, request->etag());
+  });
+}
+
+}  // namespace bursar::rpc

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "bursar/v1/admin_service.grpc.pb.h"
+#include "ledger/budget_store.h"
+#include "rpc/call.h"
+#include "rpc/work_queue.h"
+
+namespace bursar::rpc {
+
+namespace v1 = bursar::v1;
+
+// What operators call: budgets now, the rest in its turn.
+class AdminService final : public v1::AdminService::CallbackService {
+ public:
+  AdminService(const Edge& edge, ledger::BudgetStore& budgets, WorkQueue& work)
+      : edge_(edge), budgets_(budgets), work_(work) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+
+  Reactor* CreateBudget(Context* context, const v1::CreateBudgetRequest* request,
+                        v1::CreateBudgetResponse* response) override;
+  Reactor* GetBudget(Context* context, const v1::GetBudgetRequest* request,
+                     v1::GetBudgetResponse* response) override;
+  Reactor* ListBudgets(Context* context, const v1::ListBudgetsRequest* request,
+                       v1::ListBudgetsResponse* response) override;
+  Reactor* UpdateBudget(Context* context, const v1::UpdateBudgetRequest* request,
+                        v1::UpdateBudgetResponse* response) override;
+  Reactor* DeleteBudget(Context* context, const v1::DeleteBudgetRequest* request,
+                        v1::DeleteBudgetResponse* response) override;
+
+// A method whose turn comes later says so.
+#define BURSAR_NOT_YET(method)                                                              \
+  Reactor* method(Context* context, const v1::method##Request*, v1::method##Response*)      \
+      override {                                                                            \
+    auto call = Call::Begin(edge_, context, #method, Need::kAdminister);                    \
+    return call->finished() ? call->reactor() : call->Finish(NotYet(#method));              \
+  }
+  BURSAR_NOT_YET(ImportPrices)
+  BURSAR_NOT_YET(ListPrices)
+  BURSAR_NOT_YET(CreateApiKey)
+  BURSAR_NOT_YET(ListApiKeys)
+  BURSAR_NOT_YET(RevokeApiKey)
+  BURSAR_NOT_YET(ListBudgetStatuses)
+  BURSAR_NOT_YET(ListReservations)
+  BURSAR_NOT_YET(ListCostEvents)
+  BURSAR_NOT_YET(AdjustUsage)
+  BURSAR_NOT_YET(RepriceUsage)
+  BURSAR_NOT_YET(CreateTenant)
+  BURSAR_NOT_YET(ListTenants)
+  BURSAR_NOT_YET(UpdateTenant)
+  BURSAR_NOT_YET(ListAuditEntries)
+#undef BURSAR_NOT_YET
+
+ private:
+  const Edge& edge_;
+  ledger::BudgetStore& budgets_;
+  WorkQueue& work_;
+};
+
+}  // namespace bursar::rpc

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "bursar/v1/admin_service.pb.h"
+#include "bursar/v1/telemetry_service.pb.h"
+#include "history/cost_query.h"
+#include "ledger/budget.h"
+#include "ledger/operation.h"
+
+// Between the wire's messages and the domain's own forms. From* checks what it reads: an error is a
+// FieldError that names the field as the caller knows it.
+namespace bursar::rpc {
+
+namespace v1 = bursar::v1;
+
+// convert_types.cc
+usage::Subject FromProto(const v1::Subject& subject);
+usage::Model FromProto(const v1::Model& model);
+usage::TokenUsage FromProto(const v1::TokenUsage& tokens);
+v1::Subject ToProto(const usage::Subject& subject);
+v1::Model ToProto(const usage::Model& model);
+v1::TokenUsage ToProto(const usage::TokenUsage& tokens);
+google::protobuf::Timestamp ToProto(absl::Time time);
+google::protobuf::Duration ToProto(absl::Duration duration);
+absl::StatusOr<absl::Time> FromProto(absl::string_view field,
+                                     const google::protobuf::Timestamp& time);
+absl::StatusOr<absl::Duration> FromProto(absl::string_view field,
+                                         const google::protobuf::Duration& duration);
+absl::StatusOr<std::vector<ledger::Filter>> FromProto(
+    const google::protobuf::RepeatedPtrField<v1::Filter>& filters);
+v1::BudgetStatus ToProto(const ledger::BudgetStatus& status);
+
+// convert_check.cc
+absl::StatusOr<ledger::Check> ToCheck(const v1::CheckBudgetRequest& request,
+                                      absl::string_view tenant);
+absl::StatusOr<ledger::Release> ToRelease(const v1::ReleaseReservationRequest& request,
+                                          absl::string_view tenant);
+absl::StatusOr<ledger::Extend> ToExtend(const v1::ExtendReservationRequest& request,
+                                        absl::string_view tenant);
+absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& request);
+void ToProto(const ledger::CheckAnswer& answer, v1::CheckBudgetResponse& response);
+void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResponse& response);
+void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response);
+
+// convert_usage.cc
+absl::StatusOr<ledger::Record> ToRecord(const v1::RecordUsageRequest& request,
+                                        absl::string_view tenant);
+void ToProto(const ledger::RecordAnswer& answer, v1::RecordUsageResponse& response);
+void ToProto(const absl::StatusOr<ledger::RecordAnswer>& answer, v1::RecordUsageResult& result);
+
+// convert_budget.cc
+absl::StatusOr<ledger::Budget> ToBudget(const v1::CreateBudgetRequest& request);
+absl::StatusOr<std::string> BudgetIdOf(absl::string_view name);  // of "budgets/{id}"
+// Changes what the mask names; FieldError for a field that cannot be changed.
+absl::Status UpdateFrom(const v1::UpdateBudgetRequest& request, ledger::Budget& budget);
+v1::Budget ToProto(const ledger::Budget& budget);
+
+// convert_costs.cc
+absl::StatusOr<history::CostQuery> ToCostQuery(const v1::QueryCostsRequest& request);
+void ToProto(const history::CostQuery& query, const history::CostAnswer& answer,
+             v1::QueryCostsResponse& response);
+
+}  // namespace bursar::rpc

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "bursar/v1/telemetry_service.grpc.pb.h"
+#include "history/cost_query.h"
+#include "ledger/lane.h"
+#include "rpc/call.h"
+#include "rpc/work_queue.h"
+
+namespace bursar::rpc {
+
+namespace v1 = bursar::v1;
+
+// What agents call. Each method reads its request, hands an operation to the caller's lane (or a question
+// to the work queue) and answers when that is done.
+class TelemetryService final : public v1::TelemetryService::CallbackService {
+ public:
+  TelemetryService(const Edge& edge, ledger::Lanes& lanes, history::CostStore& costs,
+                   WorkQueue& work)
+      : edge_(edge), lanes_(lanes), costs_(costs), work_(work) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+
+  Reactor* CheckBudget(Context* context, const v1::CheckBudgetRequest* request,
+                       v1::CheckBudgetResponse* response) override;
+  Reactor* RecordUsage(Context* context, const v1::RecordUsageRequest* request,
+                       v1::RecordUsageResponse* response) override;
+  Reactor* BatchRecordUsage(Context* context, const v1::BatchRecordUsageRequest* request,
+                            v1::BatchRecordUsageResponse* response) override;
+  Reactor* ReleaseReservation(Context* context, const v1::ReleaseReservationRequest* request,
+                              v1::ReleaseReservationResponse* response) override;
+  Reactor* ExtendReservation(Context* context, const v1::ExtendReservationRequest* request,
+                             v1::ExtendReservationResponse* response) override;
+  Reactor* GetBudgetStatus(Context* context, const v1::GetBudgetStatusRequest* request,
+                           v1::GetBudgetStatusResponse* response) override;
+  Reactor* QueryCosts(Context* context, const v1::QueryCostsRequest* request,
+                      v1::QueryCostsResponse* response) override;
+  Reactor* ListUsage(Context* context, const v1::ListUsageRequest* request,
+                     v1::ListUsageResponse* response) override;
+
+ private:
+  const Edge& edge_;
+  ledger::Lanes& lanes_;
+  history::CostStore& costs_;
+  WorkQueue& work_;
+};
+
+}  // namespace bursar::rpc
