@@ -84,7 +84,10 @@ std::string ReadChoice(const std::string& value,
       choice = meaning;
       return "";
     }
-    absl::StrAppend(&names, names.empty() ? "give " : name == choices.back().first ? " or " : ", ",
+    absl::StrAppend(&names,
+                    names.empty()                  ? "give "
+                    : name == choices.back().first ? " or "
+                                                   : ", ",
                     name);
   }
   return names;
@@ -176,7 +179,8 @@ const Setting kSettings[] = {
      [](const std::string& value, Config& config) {
        return ReadBool(value, config.insecure_no_auth);
      }},
-    {"ledger-horizon", "TIME", "How long ids and ended reservations are kept, like 45d or 12h [45d]",
+    {"ledger-horizon", "TIME",
+     "How long ids and ended reservations are kept, like 45d or 12h [45d]",
      [](const std::string& value, Config& config) {
        return ReadDuration(value, absl::Hours(1), absl::Hours(24 * 3650),
                            "give 1h to 3650d, for example 45d", config.ledger_horizon);
@@ -341,7 +345,8 @@ absl::StatusOr<GivenByName> ReadFile(const std::string& path) {
   return given;
 }
 
-// A secret is better kept in a file: mounted by the orchestrator, not shown by `ps` or `docker inspect`.
+// A secret is better kept in a file: mounted by the orchestrator, not shown by `ps` or `docker
+// inspect`.
 absl::StatusOr<std::optional<Given>> ReadUrlFile() {
   constexpr char kVariable[] = "BURSAR_DATABASE_URL_FILE";
   const std::optional<std::string> path = Environment(kVariable);
@@ -354,7 +359,8 @@ absl::StatusOr<std::optional<Given>> ReadUrlFile() {
   std::ostringstream text;
   if (!stream || !(text << stream.rdbuf())) {
     return absl::InvalidArgumentError(
-        absl::StrCat(kVariable, " is \"", *path, "\", which cannot be read or is empty: give a file "
+        absl::StrCat(kVariable, " is \"", *path,
+                     "\", which cannot be read or is empty: give a file "
                      "that holds the database URL"));
   }
   return Given{std::string(absl::StripAsciiWhitespace(text.str())), kVariable};

@@ -10,9 +10,9 @@ namespace bursar {
 
 enum class MigrateMode { kAuto, kOnly, kOff };
 
-// Everything a user can set, each by flag --like-this, environment variable BURSAR_LIKE_THIS, or a line
-// `like-this = value` in the file that --config (or BURSAR_CONFIG) names. A flag beats the environment,
-// which beats the file; an empty environment variable counts as none.
+// Everything a user can set, each by flag --like-this, environment variable BURSAR_LIKE_THIS, or a
+// line `like-this = value` in the file that --config (or BURSAR_CONFIG) names. A flag beats the
+// environment, which beats the file; an empty environment variable counts as none.
 struct Config {
   // --database-url, or the file that BURSAR_DATABASE_URL_FILE names. Empty: embedded PostgreSQL.
   std::string database_url;
@@ -41,9 +41,9 @@ struct Config {
   LogFormat log_format = LogFormat::kJson;
 };
 
-// Reads flags, environment and file. Errors: INVALID_ARGUMENT with one sentence that names the flag (or
-// the variable, or the file's line), its value and what is allowed. OUT_OF_RANGE carries text to print
-// with exit code 0 (--help, --version).
+// Reads flags, environment and file. Errors: INVALID_ARGUMENT with one sentence that names the flag
+// (or the variable, or the file's line), its value and what is allowed. OUT_OF_RANGE carries text
+// to print with exit code 0 (--help, --version).
 absl::StatusOr<Config> ParseConfig(int argc, const char* const* argv);
 
 }  // namespace bursar

@@ -18,7 +18,7 @@ using ::testing::Not;
 
 class ConfigTest : public ::testing::Test {
  protected:
-  ConfigTest() { setenv("HOME", "/home/somebody", 1); }
+  ConfigTest() { setenv("HOME", "/nowhere/somebody", 1); }
   ~ConfigTest() override {
     for (const std::string& name : set_) unsetenv(name.c_str());
     std::filesystem::remove(path_);
@@ -68,9 +68,9 @@ TEST_F(ConfigTest, NeedsNoFlags) {
 TEST_F(ConfigTest, ReadsEveryFlag) {
   const absl::StatusOr<Config> config =
       Parse({"--database-url", "postgresql://db/x", "--listen=[::1]:0", "--http=off",
-             "--admin-key-file=k", "--migrate=only", "--insecure-no-auth", "--database-connections=64",
-             "--ledger-horizon=1d12h", "--drain-timeout=500ms", "--log-level=debug",
-             "--log-format=text"});
+             "--admin-key-file=k", "--migrate=only", "--insecure-no-auth",
+             "--database-connections=64", "--ledger-horizon=1d12h", "--drain-timeout=500ms",
+             "--log-level=debug", "--log-format=text"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->database_url, "postgresql://db/x");
   EXPECT_EQ(config->listen, "[::1]:0");
@@ -116,10 +116,11 @@ TEST_F(ConfigTest, ReadsTheDatabaseUrlFromAFile) {
   const absl::StatusOr<Config> config = Parse({});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->database_url, "postgresql://bursar:secret@db/x");
-  EXPECT_EQ(config->admin_key_file, "/home/somebody/.config/bursar/admin.key");
+  EXPECT_EQ(config->admin_key_file, "/nowhere/somebody/.config/bursar/admin.key");
   EXPECT_EQ(Parse({"--database-url=postgresql://other"})->database_url, "postgresql://other");
   Set("BURSAR_DATABASE_URL", "postgresql://x");
-  EXPECT_EQ(ErrorOf({}), "BURSAR_DATABASE_URL and BURSAR_DATABASE_URL_FILE are both set: unset one");
+  EXPECT_EQ(ErrorOf({}),
+            "BURSAR_DATABASE_URL and BURSAR_DATABASE_URL_FILE are both set: unset one");
 }
 
 TEST_F(ConfigTest, ReadsTimes) {
@@ -127,10 +128,10 @@ TEST_F(ConfigTest, ReadsTimes) {
     const char* text;
     absl::Duration duration;
   };
-  for (const Case& c : {Case{"45d", absl::Hours(45 * 24)}, Case{"1h", absl::Hours(1)},
-                        Case{"12h", absl::Hours(12)}, Case{"1d1h", absl::Hours(25)},
-                        Case{"90m", absl::Minutes(90)}, Case{"7200s", absl::Hours(2)},
-                        Case{"3650d", absl::Hours(3650 * 24)}}) {
+  for (const Case& c :
+       {Case{"45d", absl::Hours(45 * 24)}, Case{"1h", absl::Hours(1)}, Case{"12h", absl::Hours(12)},
+        Case{"1d1h", absl::Hours(25)}, Case{"90m", absl::Minutes(90)},
+        Case{"7200s", absl::Hours(2)}, Case{"3650d", absl::Hours(3650 * 24)}}) {
     const auto config = Parse({absl::StrCat("--ledger-horizon=", c.text)});
     ASSERT_TRUE(config.ok()) << config.status();
     EXPECT_EQ(config->ledger_horizon, c.duration) << c.text;
@@ -149,38 +150,38 @@ TEST_F(ConfigTest, SaysInOneSentenceWhatIsWrong) {
     std::vector<std::string> flags;
     std::string error;
   };
-  for (const Case& c : std::vector<Case>{
-           {{"--listen", "foo"},
-            "--listen is \"foo\": give host:port, for example 127.0.0.1:50051"},
-           {{"--listen="}, "--listen needs a value: give HOST:PORT"},
-           {{"--listen"}, "--listen needs a value: give HOST:PORT"},
-           {{"--http=9464"}, "--http is \"9464\": give host:port, for example 127.0.0.1:9464"},
-           {{"--migrate=maybe"}, "--migrate is \"maybe\": give auto, only or off"},
-           {{"--log-level=loud"}, "--log-level is \"loud\": give debug, info, warning or error"},
-           {{"--log-format=xml"}, "--log-format is \"xml\": give json or text"},
-           {{"--database-connections=0"}, "--database-connections is \"0\": give 1 to 64"},
-           {{"--database-connections=many"}, "--database-connections is \"many\": give 1 to 64"},
-           {{"--drain-timeout=2h"}, "--drain-timeout is \"2h\": give 0s to 1h, for example 20s"},
-           {{"--insecure-no-auth=maybe"},
-            "--insecure-no-auth is \"maybe\": give true, false, 1 or 0"},
-           {{"--data-dir", ""}, "--data-dir is \"\": give a folder"},
-           {{"--listn", "127.0.0.1:1"}, "there is no flag --listn: did you mean --listen?"},
-           {{"--databse_url=postgresql://me:pw@db"},
-            "there is no flag --databse_url: did you mean --database-url?"},
-           {{"--colour"}, "there is no flag --colour: bursar-server --help lists all"},
-           {{"serve"}, "\"serve\" is no flag: bursar-server --help lists all"},
-           {{"-x"}, "there is no flag -x: bursar-server --help lists all"},
-           {{"--config", file},
-            "there is no setting httpp (" + file + ", line 2): did you mean http?"},
-           {{"--config", no_value},
-            "--config is \"" + no_value + "\", which cannot be read: give a file of settings"},
-           {{"--database-url=postgresql://db", "--data-dir=d"},
-            "--database-url and --data-dir are both given: with a database URL there is no data "
-            "directory; give one"},
-           {{"--insecure-no-auth", "--listen=0.0.0.0:50051"},
-            "--insecure-no-auth with --listen 0.0.0.0:50051 would let every machine that reaches it "
-            "spend: listen on 127.0.0.1, or use API keys"},
-       }) {
+  for (
+      const Case& c : std::vector<Case>{
+          {{"--listen", "foo"}, "--listen is \"foo\": give host:port, for example 127.0.0.1:50051"},
+          {{"--listen="}, "--listen needs a value: give HOST:PORT"},
+          {{"--listen"}, "--listen needs a value: give HOST:PORT"},
+          {{"--http=9464"}, "--http is \"9464\": give host:port, for example 127.0.0.1:9464"},
+          {{"--migrate=maybe"}, "--migrate is \"maybe\": give auto, only or off"},
+          {{"--log-level=loud"}, "--log-level is \"loud\": give debug, info, warning or error"},
+          {{"--log-format=xml"}, "--log-format is \"xml\": give json or text"},
+          {{"--database-connections=0"}, "--database-connections is \"0\": give 1 to 64"},
+          {{"--database-connections=many"}, "--database-connections is \"many\": give 1 to 64"},
+          {{"--drain-timeout=2h"}, "--drain-timeout is \"2h\": give 0s to 1h, for example 20s"},
+          {{"--insecure-no-auth=maybe"},
+           "--insecure-no-auth is \"maybe\": give true, false, 1 or 0"},
+          {{"--data-dir", ""}, "--data-dir is \"\": give a folder"},
+          {{"--listn", "127.0.0.1:1"}, "there is no flag --listn: did you mean --listen?"},
+          {{"--databse_url=postgresql://me:pw@db"},
+           "there is no flag --databse_url: did you mean --database-url?"},
+          {{"--colour"}, "there is no flag --colour: bursar-server --help lists all"},
+          {{"serve"}, "\"serve\" is no flag: bursar-server --help lists all"},
+          {{"-x"}, "there is no flag -x: bursar-server --help lists all"},
+          {{"--config", file},
+           "there is no setting httpp (" + file + ", line 2): did you mean http?"},
+          {{"--config", no_value},
+           "--config is \"" + no_value + "\", which cannot be read: give a file of settings"},
+          {{"--database-url=postgresql://db", "--data-dir=d"},
+           "--database-url and --data-dir are both given: with a database URL there is no data "
+           "directory; give one"},
+          {{"--insecure-no-auth", "--listen=0.0.0.0:50051"},
+           "--insecure-no-auth with --listen 0.0.0.0:50051 would let every machine that reaches it "
+           "spend: listen on 127.0.0.1, or use API keys"},
+      }) {
     EXPECT_EQ(ErrorOf(c.flags), c.error);
   }
   Set("BURSAR_LISTEN", "bar");

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <optional>
 #include <string>
-
 #include <string_view>
 
 namespace bursar {
@@ -33,8 +32,7 @@ inline std::optional<ListenAddress> ParseListenAddress(std::string_view text) {
   if (host.empty() || (!bracketed && host.find(':') != std::string_view::npos)) return std::nullopt;
   if (host.find_first_of(" \t/[]") != std::string_view::npos) return std::nullopt;
   ListenAddress address{std::string(host), 0};
-  const auto [end, error] =
-      std::from_chars(port.data(), port.data() + port.size(), address.port);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (port.empty() || error != std::errc() || end != port.data() + port.size()) return std::nullopt;
   if (address.port < 0 || address.port > 65535) return std::nullopt;
   return address;

@@ -27,11 +27,11 @@ TEST_F(LogTest, WritesOneJsonObjectALine) {
   Log(LogLevel::kInfo, "started",
       {{"listen", "127.0.0.1:50051"}, {"pid", int64_t{7}}, {"seconds", 0.5}, {"embedded", true}});
   const std::string line = GetCapturedStderr();
-  EXPECT_THAT(line, HasSubstr("\"level\":\"info\",\"event\":\"started\",\"listen\":"
-                              "\"127.0.0.1:50051\",\"pid\":7,\"seconds\":0.5,\"embedded\":true}\n"));
+  EXPECT_THAT(line,
+              HasSubstr("\"level\":\"info\",\"event\":\"started\",\"listen\":"
+                        "\"127.0.0.1:50051\",\"pid\":7,\"seconds\":0.5,\"embedded\":true}\n"));
   const nlohmann::json json = nlohmann::json::parse(line);
-  EXPECT_THAT(json["time"].get<std::string>(),
-              MatchesRegex("....-..-..T..:..:..[.]......Z"));
+  EXPECT_THAT(json["time"].get<std::string>(), MatchesRegex("....-..-..T..:..:..[.]......Z"));
 }
 
 TEST_F(LogTest, KeepsALineALineWhateverAValueHolds) {

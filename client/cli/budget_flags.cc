@@ -65,8 +65,9 @@ void BudgetFlags::AddChangeable(CLI::App& app) {
                   budget.set_state(state);
                   paths.insert("state");
                 });
-  AddParsedFlag(app, "--expires", "TIME", "ignored from then on, like 2026-12-01T00:00:00Z; or never",
-                ParseExpiry, [this](const Expiry& expiry) {
+  AddParsedFlag(app, "--expires", "TIME",
+                "ignored from then on, like 2026-12-01T00:00:00Z; or never", ParseExpiry,
+                [this](const Expiry& expiry) {
                   if (expiry) {
                     internal::ToProto(absl::ToChronoTime(*expiry), budget.mutable_expire_time());
                   }

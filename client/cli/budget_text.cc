@@ -64,33 +64,33 @@ Table BudgetTable(const std::vector<v1::Budget>& budgets) {
                {"EXPIRES"}});
   for (const v1::Budget& budget : budgets) {
     const bool frozen = budget.state() == v1::Budget::STATE_FROZEN;
-    table.AddRow({BudgetId(budget.name()), LimitText(budget), WindowText(budget.window()),
-                  absl::StrJoin(budget.group_by(), ","), SelectorText(budget),
-                  ModeText(budget.mode()), StateText(budget.state()),
-                  budget.has_expire_time() ? TimeText(budget.expire_time()) : ""},
-                 frozen ? Emphasis::kWarning : Emphasis::kNone);
+    table.AddRow(
+        {BudgetId(budget.name()), LimitText(budget), WindowText(budget.window()),
+         absl::StrJoin(budget.group_by(), ","), SelectorText(budget), ModeText(budget.mode()),
+         StateText(budget.state()), budget.has_expire_time() ? TimeText(budget.expire_time()) : ""},
+        frozen ? Emphasis::kWarning : Emphasis::kNone);
   }
   return table;
 }
 
 std::vector<std::pair<std::string, std::string>> BudgetPairs(const v1::Budget& budget) {
   const std::string thresholds = absl::StrJoin(budget.threshold_percents(), ", ");
-  return {{"budget", BudgetId(budget.name())},
-          {"display name", budget.display_name()},
-          {"limit", LimitText(budget)},
-          {"window", WindowText(budget.window())},
-          {"group by", absl::StrJoin(budget.group_by(), ", ")},
-          {"require group", budget.require_group() ? "yes" : ""},
-          {"selector", SelectorText(budget)},
-          {"mode", ModeText(budget.mode())},
-          {"state", StateText(budget.state())},
-          {"thresholds", thresholds.empty() ? "" : thresholds + " %"},
-          {"overrides",
-           budget.overrides().empty() ? "" : std::to_string(budget.overrides().size())},
-          {"expires", budget.has_expire_time() ? TimeText(budget.expire_time()) : ""},
-          {"created", budget.has_create_time() ? TimeText(budget.create_time()) : ""},
-          {"updated", budget.has_update_time() ? TimeText(budget.update_time()) : ""},
-          {"etag", budget.etag()}};
+  return {
+      {"budget", BudgetId(budget.name())},
+      {"display name", budget.display_name()},
+      {"limit", LimitText(budget)},
+      {"window", WindowText(budget.window())},
+      {"group by", absl::StrJoin(budget.group_by(), ", ")},
+      {"require group", budget.require_group() ? "yes" : ""},
+      {"selector", SelectorText(budget)},
+      {"mode", ModeText(budget.mode())},
+      {"state", StateText(budget.state())},
+      {"thresholds", thresholds.empty() ? "" : thresholds + " %"},
+      {"overrides", budget.overrides().empty() ? "" : std::to_string(budget.overrides().size())},
+      {"expires", budget.has_expire_time() ? TimeText(budget.expire_time()) : ""},
+      {"created", budget.has_create_time() ? TimeText(budget.create_time()) : ""},
+      {"updated", budget.has_update_time() ? TimeText(budget.update_time()) : ""},
+      {"etag", budget.etag()}};
 }
 
 }  // namespace bursar::cli

@@ -75,10 +75,9 @@ CheckCommand::CheckCommand(CLI::App& parent) {
       ->group("Usage");
   AddTextFlag(*app_, "--id", "TEXT", "request_id; default: a random UUID",
               [request](const std::string& text) { request->set_request_id(text); });
-  AddParsedFlag(*app_, "--ttl", "TIME", "how long to hold, 1s to 24h; default 5m", ParseDuration,
-                [request](std::chrono::nanoseconds ttl) {
-                  internal::ToProto(ttl, request->mutable_ttl());
-                });
+  AddParsedFlag(
+      *app_, "--ttl", "TIME", "how long to hold, 1s to 24h; default 5m", ParseDuration,
+      [request](std::chrono::nanoseconds ttl) { internal::ToProto(ttl, request->mutable_ttl()); });
   AddTextFlag(*app_, "--event-type", "TEXT", "default: model_call",
               [request](const std::string& text) { request->set_event_type(text); });
   app_->add_flag_callback(

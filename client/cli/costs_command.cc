@@ -68,7 +68,8 @@ CostsCommand::CostsCommand(CLI::App& parent) {
   app_ = parent.add_subcommand("costs", "Show what was spent");
   app_->add_option("--period", period_, "today, month, or a length like 7d; default: 30d")
       ->type_name("PERIOD");
-  app_->add_option("--from", from_, "start, like 2026-11-01 or 2026-11-01T09:30")->type_name("TIME");
+  app_->add_option("--from", from_, "start, like 2026-11-01 or 2026-11-01T09:30")
+      ->type_name("TIME");
   app_->add_option("--to", to_, "end, not included; default: now")->type_name("TIME");
   Query* request = &request_;
   AddTextFlag(*app_, "--by", "DIMENSIONS", "group by up to 5, like model,agent or label:env",
@@ -79,12 +80,13 @@ CostsCommand::CostsCommand(CLI::App& parent) {
                 [request](Query::Bucket bucket) { request->set_bucket(bucket); });
   AddRepeatedFlag(*app_, "--filter", "DIM=VALUES", "like user=carol or model!=x; may be repeated",
                   ParseFilter, [request](v1::Filter f) { *request->add_filters() = std::move(f); });
-  AddParsedFlag(*app_, "--time-zone", "ZONE", "an IANA name like Europe/Berlin; default: UTC",
-                [](const std::string& text) -> StatusOr<std::string> {
-                  if (auto zone = LoadZone(text); !zone.ok()) return zone.status();
-                  return text;
-                },
-                [request](const std::string& text) { request->set_time_zone(text); });
+  AddParsedFlag(
+      *app_, "--time-zone", "ZONE", "an IANA name like Europe/Berlin; default: UTC",
+      [](const std::string& text) -> StatusOr<std::string> {
+        if (auto zone = LoadZone(text); !zone.ok()) return zone.status();
+        return text;
+      },
+      [request](const std::string& text) { request->set_time_zone(text); });
   AddTextFlag(*app_, "--order-by", "TEXT", "like \"cost desc\" or bucket",
               [request](const std::string& text) { request->set_order_by(text); });
   AddParsedFlag(*app_, "--limit", "N", "rows at most, up to 10000; default: 100", ParseRows,

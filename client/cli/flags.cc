@@ -9,19 +9,17 @@ namespace {
 
 void AddDimension(CLI::App& app, v1::Subject* subject, const std::string& flag,
                   const std::string& help, void (*set)(v1::Subject*, const std::string&)) {
-  AddTextFlag(app, flag, "TEXT", help,
-              [subject, set](const std::string& text) { set(subject, text); })
-      ->group("Subject");
+  AddTextFlag(app, flag, "TEXT", help, [subject, set](const std::string& text) {
+    set(subject, text);
+  })->group("Subject");
 }
 
 void AddTokens(CLI::App& app, v1::TokenUsage* tokens, bool* given, const std::string& flag,
                const std::string& help, void (v1::TokenUsage::*set)(int64_t)) {
-  AddParsedFlag(app, flag, "N", help, ParseCount,
-                [tokens, given, set](int64_t count) {
-                  (tokens->*set)(count);
-                  *given = true;
-                })
-      ->group("Usage");
+  AddParsedFlag(app, flag, "N", help, ParseCount, [tokens, given, set](int64_t count) {
+    (tokens->*set)(count);
+    *given = true;
+  })->group("Usage");
 }
 
 }  // namespace
@@ -83,8 +81,7 @@ void AddInputTokenFlags(CLI::App& app, v1::TokenUsage* tokens, bool* given) {
 
 void AddOutputTokenFlags(CLI::App& app, v1::TokenUsage* tokens, bool* given) {
   using T = v1::TokenUsage;
-  AddTokens(app, tokens, given, "--output-tokens", "visible output",
-            &T::set_visible_output_tokens);
+  AddTokens(app, tokens, given, "--output-tokens", "visible output", &T::set_visible_output_tokens);
   AddTokens(app, tokens, given, "--reasoning-tokens", "hidden output", &T::set_reasoning_tokens);
 }
 

@@ -21,7 +21,8 @@ struct GlobalFlags {
 
   void AddTo(CLI::App& app);
 
-  // `base` (environment and file) with what the flags say instead. A key of either kind replaces both.
+  // `base` (environment and file) with what the flags say instead. A key of either kind replaces
+  // both.
   ClientOptions Over(ClientOptions base) const;
 };
 

@@ -12,8 +12,8 @@
 
 #include "bursar/v1/types.pb.h"
 
-// Texts of the command line to values. Each error is INVALID_ARGUMENT with one sentence that names the
-// text and what would be right.
+// Texts of the command line to values. Each error is INVALID_ARGUMENT with one sentence that names
+// the text and what would be right.
 namespace bursar::cli {
 
 Status WrongValue(std::string_view text, std::string_view why, std::string_view right);
@@ -21,7 +21,7 @@ Status WrongValue(std::string_view text, std::string_view why, std::string_view 
 StatusOr<int64_t> ParseCount(std::string_view text);                      // "1200"
 StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text);  // "850ms", "1h30m"
 StatusOr<std::pair<std::string, std::string>> ParseLabel(std::string_view text);  // "env=prod"
-StatusOr<v1::Filter> ParseFilter(std::string_view text);        // "user=a,b", "team!=x"
+StatusOr<v1::Filter> ParseFilter(std::string_view text);          // "user=a,b", "team!=x"
 StatusOr<std::vector<int>> ParsePercents(std::string_view text);  // "75,90"
 
 // Case-insensitive; '-' and '_' are the same.

@@ -33,7 +33,8 @@ TEST(ParseFilter, ReadsBothSigns) {
   EXPECT_EQ(in->ShortDebugString(), R"(dimension: "user" values: "a" values: "b")");
   EXPECT_EQ(ParseFilter("label:env!=prod")->ShortDebugString(),
             R"(dimension: "label:env" values: "prod" exclude: true)");
-  for (const char* wrong : {"", "user", "=a", "!=a"}) EXPECT_FALSE(ParseFilter(wrong).ok()) << wrong;
+  for (const char* wrong : {"", "user", "=a", "!=a"})
+    EXPECT_FALSE(ParseFilter(wrong).ok()) << wrong;
 }
 
 TEST(ParseChoice, IgnoresCaseAndKindOfDash) {

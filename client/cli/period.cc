@@ -20,8 +20,9 @@ StatusOr<absl::TimeZone> LoadZone(std::string_view name) {
 
 StatusOr<absl::Time> ParseTime(std::string_view text, absl::TimeZone zone) {
   static constexpr const char* kFormats[] = {
-      absl::RFC3339_full,  "%Y-%m-%d%ET%H:%M%Ez", "%Y-%m-%d%ET%H:%M:%E*S", "%Y-%m-%d%ET%H:%M",
-      "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M",      "%Y-%m-%d"};
+      absl::RFC3339_full, "%Y-%m-%d%ET%H:%M%Ez", "%Y-%m-%d%ET%H:%M:%E*S",
+      "%Y-%m-%d%ET%H:%M", "%Y-%m-%d %H:%M:%S",   "%Y-%m-%d %H:%M",
+      "%Y-%m-%d"};
   absl::Time time;
   std::string error;
   for (const char* format : kFormats) {

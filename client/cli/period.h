@@ -13,8 +13,8 @@ namespace bursar::cli {
 // The zone of an IANA name like "Europe/Berlin"; empty is UTC.
 StatusOr<absl::TimeZone> LoadZone(std::string_view name);
 
-// Reads "2026-11-22", "2026-11-22 14:30" or "2026-11-22T14:30:00" as of `zone`, or with an offset or Z
-// of its own.
+// Reads "2026-11-22", "2026-11-22 14:30" or "2026-11-22T14:30:00" as of `zone`, or with an offset
+// or Z of its own.
 StatusOr<absl::Time> ParseTime(std::string_view text, absl::TimeZone zone);
 
 // When a period that ends `now` began: "today" and "month" with the day and month of `zone`; "7d",

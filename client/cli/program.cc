@@ -21,7 +21,8 @@ constexpr char kFooter[] =
     "The server and the key: flags, else BURSAR_ENDPOINT, BURSAR_API_KEY and BURSAR_API_KEY_FILE,\n"
     "else the lines `endpoint = ...`, `api_key = ...`, `api_key_file = ...` of\n"
     "~/.config/bursar/config.\n\n"
-    "Exit codes: 0 done, allowed; 1 the server or the network failed; 2 unknown command or flag, or\n"
+    "Exit codes: 0 done, allowed; 1 the server or the network failed; 2 unknown command or flag, "
+    "or\n"
     "a wrong value; 3 denied.";
 
 // All commands and their flags.
@@ -120,7 +121,7 @@ std::string UnknownText(const CLI::App& app, const std::string& word) {
 // What was wrong with the words as a whole; empty where nothing was.
 std::string UsageError(const Program& program) {
   const Command* chosen = program.Chosen();
-  const CLI::App* last = chosen != nullptr            ? chosen->app()
+  const CLI::App* last = chosen != nullptr           ? chosen->app()
                          : program.budgets->parsed() ? program.budgets
                                                      : &program.app;
   for (const CLI::App* app : {static_cast<const CLI::App*>(&program.app), last}) {

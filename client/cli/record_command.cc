@@ -102,8 +102,9 @@ StatusOr<v1::RecordUsageRequest> RecordCommand::Request() const {
   v1::RecordUsageRequest request = request_;
   *request.mutable_model() = model_.Model();
   if (tokens_given_ && !provider_usage_file_.empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "--provider-usage and token flags exclude each other; one of them would be right");
+    return Status(
+        StatusCode::kInvalidArgument,
+        "--provider-usage and token flags exclude each other; one of them would be right");
   }
   if (!api_flavor_.empty() && provider_usage_file_.empty()) {
     return Status(StatusCode::kInvalidArgument, "--api-flavor goes with --provider-usage FILE");

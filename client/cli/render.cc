@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/ascii.h"
 #include "cli/period.h"
 #include "src/text.h"
 
@@ -43,9 +44,15 @@ void AddCostRow(const CostRow& row, std::vector<std::string> cells, Emphasis emp
 }
 
 Emphasis EmphasisOf(const BudgetStatus& status) {
-  if (status.used_fraction >= kAlarmFraction) return Emphasis::kAlarm;
+  if (status.would_deny || status.used_fraction >= kAlarmFraction) return Emphasis::kAlarm;
   if (status.used_fraction >= kWarningFraction) return Emphasis::kWarning;
   return Emphasis::kNone;
+}
+
+std::string MarkOf(const BudgetStatus& status) {
+  if (status.would_deny) return "x";
+  if (status.used_fraction >= kAlarmFraction) return "!!";
+  return status.used_fraction >= kWarningFraction ? "!" : "";
 }
 
 std::string BucketText(const CostRow& row, absl::TimeZone zone) {
@@ -82,9 +89,8 @@ std::string FormatPercent(double fraction) {
 }
 
 Table BudgetStatusTable(std::vector<BudgetStatus> statuses) {
-  std::stable_sort(statuses.begin(), statuses.end(), [](const auto& a, const auto& b) {
-    return a.used_fraction > b.used_fraction;
-  });
+  std::stable_sort(statuses.begin(), statuses.end(),
+                   [](const auto& a, const auto& b) { return a.used_fraction > b.used_fraction; });
   Table table({{""},
                {"BUDGET"},
                {"GROUP"},
@@ -95,15 +101,14 @@ Table BudgetStatusTable(std::vector<BudgetStatus> statuses) {
                {"LIMIT", Align::kPoint},
                {"WINDOW ENDS"}});
   for (const BudgetStatus& s : statuses) {
-    const Emphasis emphasis = EmphasisOf(s);
-    const char* mark = emphasis == Emphasis::kAlarm ? "!!" : emphasis == Emphasis::kWarning ? "!" : "";
+    const std::string mark = MarkOf(s);
     const std::string end =
         s.window_end_time ? FormatMinute(absl::FromChrono(*s.window_end_time), absl::UTCTimeZone())
                           : "never";
     table.AddRow({mark, BudgetId(s.budget), FormatGroup(s.group), FormatPercent(s.used_fraction),
                   FormatAmount(s.unit, s.spent), FormatAmount(s.unit, s.reserved),
                   FormatAmount(s.unit, s.remaining), FormatAmount(s.unit, s.limit), end},
-                 emphasis);
+                 EmphasisOf(s));
   }
   return table;
 }
@@ -113,9 +118,7 @@ Table CostTable(const CostReport& report, const std::vector<std::string>& group_
   std::vector<Column> columns;
   if (bucketed) columns.push_back({"FROM"});
   for (const std::string& dimension : group_by) {
-    std::string title = dimension;
-    std::transform(title.begin(), title.end(), title.begin(), ::toupper);
-    columns.push_back({title});
+    columns.push_back({absl::AsciiStrToUpper(dimension)});
   }
   if (columns.empty()) columns.push_back({""});
   const size_t key_columns = columns.size();

@@ -24,7 +24,7 @@ std::string FormatGroup(const std::map<std::string, std::string>& group);
 // "42.3 %", cut off, so that only a full budget reads 100.
 std::string FormatPercent(double fraction);
 
-// Fullest first; a row from 75 % on stands out, one from 90 % on more.
+// Fullest first. Marked: "!" from 75 % on, "!!" from 90 % on, "x" the budgets that deny a check.
 Table BudgetStatusTable(std::vector<BudgetStatus> statuses);
 
 // A column for the bucket, if there is one, and for each of `group_by`; the total last.

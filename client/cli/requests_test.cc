@@ -37,17 +37,56 @@ void ExpectProto(const StatusOr<Message>& request, const std::string& text) {
 }
 
 TEST(CheckCommand, FillsTheRequest) {
-  const Typed<CheckCommand> typed(
-      {"check", "--project", "p", "--team", "t", "--user", "ada", "--agent", "a", "--workflow", "w",
-       "--tool", "x", "--run", "r", "--parent-run", "q", "--root-run", "o", "--label", "env=prod",
-       "--label", "k=v=w", "--model", "openai/gpt-4o", "--input-tokens", "1200",
-       "--cache-read-tokens", "800", "--max-output-tokens", "500", "--id", "r-1", "--ttl", "5m",
-       "--accept-caps", "--event-type", "tool_call"});
+  const Typed<CheckCommand> typed({"check",
+                                   "--project",
+                                   "p",
+                                   "--team",
+                                   "t",
+                                   "--user",
+                                   "ada",
+                                   "--agent",
+                                   "a",
+                                   "--workflow",
+                                   "w",
+                                   "--tool",
+                                   "x",
+                                   "--run",
+                                   "r",
+                                   "--parent-run",
+                                   "q",
+                                   "--root-run",
+                                   "o",
+                                   "--label",
+                                   "env=prod",
+                                   "--label",
+                                   "k=v=w",
+                                   "--model",
+                                   "openai/gpt-4o",
+                                   "--input-tokens",
+                                   "1200",
+                                   "--cache-read-tokens",
+                                   "800",
+                                   "--max-output-tokens",
+                                   "500",
+                                   "--id",
+                                   "r-1",
+                                   "--ttl",
+                                   "5m",
+                                   "--accept-caps",
+                                   "--event-type",
+                                   "tool_call"});
   ExpectProto(typed.command.Request(), R"pb(
     request_id: "r-1"
     subject {
-      project: "p" team: "t" user: "ada" agent: "a" workflow: "w" tool: "x"
-      run: "r" parent_run: "q" root_run: "o"
+      project: "p"
+      team: "t"
+      user: "ada"
+      agent: "a"
+      workflow: "w"
+      tool: "x"
+      run: "r"
+      parent_run: "q"
+      root_run: "o"
       labels { key: "env" value: "prod" }
       labels { key: "k" value: "v=w" }
     }
@@ -86,11 +125,33 @@ TEST(ModelFlags, AProviderOfItsOwnLeavesTheModelsSlashes) {
 }
 
 TEST(RecordCommand, FillsTheRequest) {
-  const Typed<RecordCommand> typed(
-      {"record", "--id", "u-1", "--reservation", "r-1", "--model", "openai/gpt-4o",
-       "--input-tokens", "1", "--cache-write-tokens", "2", "--output-tokens", "3",
-       "--reasoning-tokens", "4", "--outcome", "FAILED", "--latency", "850ms", "--error-type",
-       "RateLimit", "--attempt", "2", "--step", "plan", "--cost", "0.000000001"});
+  const Typed<RecordCommand> typed({"record",
+                                    "--id",
+                                    "u-1",
+                                    "--reservation",
+                                    "r-1",
+                                    "--model",
+                                    "openai/gpt-4o",
+                                    "--input-tokens",
+                                    "1",
+                                    "--cache-write-tokens",
+                                    "2",
+                                    "--output-tokens",
+                                    "3",
+                                    "--reasoning-tokens",
+                                    "4",
+                                    "--outcome",
+                                    "FAILED",
+                                    "--latency",
+                                    "850ms",
+                                    "--error-type",
+                                    "RateLimit",
+                                    "--attempt",
+                                    "2",
+                                    "--step",
+                                    "plan",
+                                    "--cost",
+                                    "0.000000001"});
   ExpectProto(typed.command.Request(), R"pb(
     usage_id: "u-1"
     reservation_id: "r-1"
@@ -136,10 +197,10 @@ TEST(CostsCommand, TakesThirtyDaysUnlessToldOtherwise) {
 }
 
 TEST(CostsCommand, FillsTheRequest) {
-  const Typed<CostsCommand> typed(
-      {"costs", "--from", "2026-11-01", "--to", "2026-11-22T10:00", "--by", "model,label:env",
-       "--bucket", "Day", "--filter", "user=carol", "--filter", "model!=x,y", "--time-zone",
-       "Europe/Berlin", "--order-by", "calls desc", "--limit", "50"});
+  const Typed<CostsCommand> typed({"costs", "--from", "2026-11-01", "--to", "2026-11-22T10:00",
+                                   "--by", "model,label:env", "--bucket", "Day", "--filter",
+                                   "user=carol", "--filter", "model!=x,y", "--time-zone",
+                                   "Europe/Berlin", "--order-by", "calls desc", "--limit", "50"});
   ExpectProto(typed.command.Request(Now()), R"pb(
     start_time { seconds: 1793487600 }
     end_time { seconds: 1795338000 }
@@ -166,11 +227,29 @@ TEST(CostsCommand, RefusesARangeThatCannotBe) {
 }
 
 TEST(CreateBudgetCommand, FillsTheRequest) {
-  const Typed<CreateBudgetCommand> typed(
-      {"create", "run-cap", "--limit", "0.50", "--window", "LIFETIME", "--group-by", "run",
-       "--selector", "user=a,b", "--selector", "team!=x", "--mode", "soft", "--threshold", "75,90",
-       "--display-name", "Cap of a run", "--require-group", "--expires", "2026-12-01T00:00:00Z",
-       "--time-zone", "Europe/Berlin"});
+  const Typed<CreateBudgetCommand> typed({"create",
+                                          "run-cap",
+                                          "--limit",
+                                          "0.50",
+                                          "--window",
+                                          "LIFETIME",
+                                          "--group-by",
+                                          "run",
+                                          "--selector",
+                                          "user=a,b",
+                                          "--selector",
+                                          "team!=x",
+                                          "--mode",
+                                          "soft",
+                                          "--threshold",
+                                          "75,90",
+                                          "--display-name",
+                                          "Cap of a run",
+                                          "--require-group",
+                                          "--expires",
+                                          "2026-12-01T00:00:00Z",
+                                          "--time-zone",
+                                          "Europe/Berlin"});
   ExpectProto(typed.command.Request(), R"pb(
     budget_id: "run-cap"
     budget {
@@ -196,14 +275,14 @@ TEST(CreateBudgetCommand, NeedsAnIdALimitAndAWindow) {
     const Typed<CreateBudgetCommand> typed(words);
     EXPECT_EQ(typed.command.Request().status().code(), StatusCode::kInvalidArgument) << words[1];
   }
-  EXPECT_THROW(
-      Typed<CreateBudgetCommand>({"create", "b", "--limit", "1", "--limit-calls", "2"}),
-      CLI::ExcludesError);
+  EXPECT_THROW(Typed<CreateBudgetCommand>({"create", "b", "--limit", "1", "--limit-calls", "2"}),
+               CLI::ExcludesError);
 }
 
 TEST(UpdateBudgetCommand, SendsOnlyWhatWasGiven) {
   const Typed<UpdateBudgetCommand> typed({"update", "budgets/run-cap", "--limit-calls", "100",
-                                          "--expires", "never", "--state", "frozen", "--etag", "7"});
+                                          "--expires", "never", "--state", "frozen", "--etag",
+                                          "7"});
   ExpectProto(typed.command.Request(), R"pb(
     budget { name: "budgets/run-cap" limit_calls: 100 state: STATE_FROZEN etag: "7" }
     update_mask { paths: "expire_time" paths: "limit_calls" paths: "state" }

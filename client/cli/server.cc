@@ -67,7 +67,8 @@ std::string Explain(const Status& status, const std::string& endpoint,
                     std::chrono::nanoseconds timeout) {
   std::string text = "bursar: " + Sentence(status, endpoint, timeout) + "\n";
   for (const FieldViolation& violation : status.field_violations()) {
-    text += "  " + violation.field + ": " + violation.description + "\n";
+    const std::string line = violation.field + ": " + violation.description;
+    if (text.find(line) == std::string::npos) text += "  " + line + "\n";
   }
   return text;
 }

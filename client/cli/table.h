@@ -20,8 +20,8 @@ struct Column {
 
 enum class Emphasis { kNone, kWarning, kAlarm, kTotal };
 
-// Rows of text in aligned columns, two blanks apart, without blanks at the ends of lines. Width counts
-// the characters of UTF-8, each as one.
+// Rows of text in aligned columns, two blanks apart, without blanks at the ends of lines. Width
+// counts the characters of UTF-8, each as one.
 class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}

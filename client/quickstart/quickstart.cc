@@ -18,7 +18,7 @@ int main() {
   auto client = bursar::Client::Connect(*options);
   if (!client.ok()) return std::cerr << client.status().ToString() << '\n', 1;
 
-  bursar::Guard guard(*client, {.subject = {.user = "ada", .agent = "quickstart", .run = "run-1"},
+  bursar::Guard guard(*client, {.subject = {.user = "you", .agent = "quickstart", .run = "run-1"},
                                 .model = {.provider = "openai", .name = "gpt-4o"},
                                 .tokens = bursar::TokenUsage{.uncached_input_tokens = 1'200},
                                 .max_output_tokens = 1'000});

@@ -26,12 +26,12 @@ TEST(Client, RepeatsAnUnavailableCheckUnderTheSameId) {
   auto connection = std::make_shared<NiceMock<MockConnection>>();
   std::vector<std::string> ids;
   EXPECT_CALL(*connection, Check(_, _))
-      .WillRepeatedly([&](const CheckRequest& request,
-                          const CallOptions&) -> StatusOr<CheckResponse> {
-        ids.push_back(request.request_id);
-        if (ids.size() < 3) return kUnavailable;
-        return CheckResponse{.decision = Decision::kAllow};
-      });
+      .WillRepeatedly(
+          [&](const CheckRequest& request, const CallOptions&) -> StatusOr<CheckResponse> {
+            ids.push_back(request.request_id);
+            if (ids.size() < 3) return kUnavailable;
+            return CheckResponse{.decision = Decision::kAllow};
+          });
   const auto response = Client(connection, QuickRetries()).Check({.cost_nanousd = 1});
   ASSERT_TRUE(response.ok());
   EXPECT_TRUE(response->allowed());
@@ -43,10 +43,11 @@ TEST(Client, RepeatsAnUnavailableCheckUnderTheSameId) {
 TEST(Client, EndsByItsTimeoutWhileTheServerIsAway) {
   auto connection = std::make_shared<NiceMock<MockConnection>>();
   int attempts = 0;
-  EXPECT_CALL(*connection, Check(_, _)).WillRepeatedly([&](const CheckRequest&, const CallOptions&) {
-    ++attempts;
-    return StatusOr<CheckResponse>(kUnavailable);
-  });
+  EXPECT_CALL(*connection, Check(_, _))
+      .WillRepeatedly([&](const CheckRequest&, const CallOptions&) {
+        ++attempts;
+        return StatusOr<CheckResponse>(kUnavailable);
+      });
   const auto start = steady_clock::now();
   const auto response = Client(connection).Check({.cost_nanousd = 1}, 100ms);
   const auto took = steady_clock::now() - start;
@@ -96,11 +97,11 @@ TEST(Client, KeepsAnIdThatWasGiven) {
 
 TEST(Client, ADryRunNeedsNoId) {
   auto connection = std::make_shared<NiceMock<MockConnection>>();
-  EXPECT_CALL(*connection, Check(_, _)).WillOnce([](const CheckRequest& request,
-                                                    const CallOptions&) {
-    EXPECT_EQ(request.request_id, "");
-    return CheckResponse{};
-  });
+  EXPECT_CALL(*connection, Check(_, _))
+      .WillOnce([](const CheckRequest& request, const CallOptions&) {
+        EXPECT_EQ(request.request_id, "");
+        return CheckResponse{};
+      });
   EXPECT_TRUE(Client(connection).Check({.cost_nanousd = 1, .dry_run = true}).ok());
 }
 

@@ -29,8 +29,8 @@ Status SetMetadata(const RecordRequest& request, v1::RecordUsageRequest* out) {
   const auto parsed =
       google::protobuf::util::JsonStringToMessage(request.metadata_json, out->mutable_metadata());
   if (parsed.ok()) return {};
-  return {StatusCode::kInvalidArgument, "the metadata of usage " + request.usage_id +
-                                            " is no JSON object: " + parsed.ToString()};
+  return {StatusCode::kInvalidArgument,
+          "the metadata of usage " + request.usage_id + " is no JSON object: " + parsed.ToString()};
 }
 
 CostRow FromProto(const v1::CostRow& row) {

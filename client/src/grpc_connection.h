@@ -19,7 +19,8 @@ class GrpcConnection final : public Connection {
   StatusOr<RecordResponse> Record(const RecordRequest& request, const CallOptions& call) override;
   StatusOr<std::vector<StatusOr<RecordResponse>>> RecordBatch(
       const std::vector<RecordRequest>& requests, const CallOptions& call) override;
-  StatusOr<ReleaseResponse> Release(const ReleaseRequest& request, const CallOptions& call) override;
+  StatusOr<ReleaseResponse> Release(const ReleaseRequest& request,
+                                    const CallOptions& call) override;
   StatusOr<ExtendResponse> Extend(const ExtendRequest& request, const CallOptions& call) override;
   StatusOr<std::vector<BudgetStatus>> BudgetStatuses(const BudgetStatusesRequest& request,
                                                      const CallOptions& call) override;

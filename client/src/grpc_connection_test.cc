@@ -85,15 +85,22 @@ TEST(GrpcConnection, CarriesACheckThereAndBack) {
                                                .accept_caps = true,
                                                .settle = {{.usage_id = "u-0"}}});
   EXPECT_TRUE(MessageDifferencer::Equivalent(seen, FromText<v1::CheckBudgetRequest>(R"pb(
-                request_id: "r-1"
-                subject { user: "ada" labels { key: "env" value: "x" } }
-                model { provider: "openai" name: "gpt-4o" }
-                tokens { uncached_input_tokens: 5 }
-                max_output_tokens: 100
-                ttl { seconds: 90 }
-                accept_caps: true
-                settle { usage_id: "u-0" subject {} model {} }
-              )pb")))
+                                               request_id: "r-1"
+                                               subject {
+                                                 user: "ada"
+                                                 labels { key: "env" value: "x" }
+                                               }
+                                               model { provider: "openai" name: "gpt-4o" }
+                                               tokens { uncached_input_tokens: 5 }
+                                               max_output_tokens: 100
+                                               ttl { seconds: 90 }
+                                               accept_caps: true
+                                               settle {
+                                                 usage_id: "u-0"
+                                                 subject {}
+                                                 model {}
+                                               }
+                                             )pb")))
       << seen.DebugString();
   ASSERT_TRUE(response.ok()) << response.status().ToString();
   EXPECT_EQ(response->decision, Decision::kAllowWithCaps);
@@ -111,10 +118,9 @@ TEST(GrpcConnection, RefusesMetadataThatIsNoJsonObjectWithoutACall) {
   testing::FakeServer server;
   const Client client = Connect(server);
   EXPECT_EQ(client.Record({.metadata_json = "[1]"}).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(client.Record({.tokens = TokenUsage{}, .provider_usage = ProviderUsage{}})
-                .status()
-                .code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      client.Record({.tokens = TokenUsage{}, .provider_usage = ProviderUsage{}}).status().code(),
+      StatusCode::kInvalidArgument);
 }
 
 TEST(GrpcConnection, ABatchNeedsAnAnswerForEachRecord) {
@@ -136,8 +142,7 @@ TEST(GrpcConnection, RepeatsUntilTheServerAnswers) {
   testing::FakeServer server;
   std::atomic<int> calls = 0;
   server.record = [&](const auto&, auto*) {
-    return ++calls < 3 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting")
-                       : grpc::Status::OK;
+    return ++calls < 3 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "starting") : grpc::Status::OK;
   };
   EXPECT_TRUE(Connect(server).Record({}, 5s).ok());
   EXPECT_EQ(calls, 3);

@@ -16,23 +16,23 @@ const Status kLost(StatusCode::kDeadlineExceeded, "no answer");
 class GuardTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ON_CALL(*connection_, Check(_, _)).WillByDefault([this](const CheckRequest& request,
-                                                            const CallOptions&) {
-      CheckResponse response = answer_;
-      if (response.reservation) response.reservation->id = request.request_id;
-      return response;
-    });
-    ON_CALL(*connection_, Record(_, _)).WillByDefault([this](const RecordRequest& request,
-                                                             const CallOptions&) {
-      records_.push_back(request);
-      if (records_.size() <= lost_) return StatusOr<RecordResponse>(kLost);
-      return StatusOr<RecordResponse>(RecordResponse{});
-    });
-    ON_CALL(*connection_, Release(_, _)).WillByDefault([this](const ReleaseRequest& request,
-                                                              const CallOptions&) {
-      released_.push_back(request.reservation_id);
-      return ReleaseResponse{};
-    });
+    ON_CALL(*connection_, Check(_, _))
+        .WillByDefault([this](const CheckRequest& request, const CallOptions&) {
+          CheckResponse response = answer_;
+          if (response.reservation) response.reservation->id = request.request_id;
+          return response;
+        });
+    ON_CALL(*connection_, Record(_, _))
+        .WillByDefault([this](const RecordRequest& request, const CallOptions&) {
+          records_.push_back(request);
+          if (records_.size() <= lost_) return StatusOr<RecordResponse>(kLost);
+          return StatusOr<RecordResponse>(RecordResponse{});
+        });
+    ON_CALL(*connection_, Release(_, _))
+        .WillByDefault([this](const ReleaseRequest& request, const CallOptions&) {
+          released_.push_back(request.reservation_id);
+          return ReleaseResponse{};
+        });
   }
 
   static CheckRequest Request() {
@@ -111,7 +111,8 @@ TEST_F(GuardTest, SendsALostSettlementOnceMoreUnderItsId) {
 }
 
 TEST_F(GuardTest, ADeniedCheckIsNotAllowedAndLeavesNothingBehind) {
-  answer_ = {.decision = Decision::kDeny, .reason = "BUDGET_EXHAUSTED", .message = "run-cap is full"};
+  answer_ = {
+      .decision = Decision::kDeny, .reason = "BUDGET_EXHAUSTED", .message = "run-cap is full"};
   {
     Guard guard(client_, Request());
     EXPECT_FALSE(guard.allowed());

@@ -14,7 +14,7 @@ TEST(ParseUsd, IsExactToTheNanoDollar) {
       {"12", 12'000'000'000},
       {"12.", 12'000'000'000},
       {".000000001", 1},
-      {"0.1", 100'000'000},        // 0.1 and 0.29 have no exact double
+      {"0.1", 100'000'000},  // 0.1 and 0.29 have no exact double
       {"0.29", 290'000'000},
       {"1000000.000000001", 1'000'000'000'000'001},
       {"9223372036.854775807", std::numeric_limits<int64_t>::max()},
@@ -45,8 +45,7 @@ TEST(ParseUsd, RefusesWhatIsNoAmountAndSaysWhy) {
     const auto parsed = ParseUsd(text);
     ASSERT_FALSE(parsed.ok()) << text;
     EXPECT_EQ(parsed.status().code(), StatusCode::kInvalidArgument);
-    EXPECT_NE(parsed.status().message().find(why), std::string::npos)
-        << parsed.status().message();
+    EXPECT_NE(parsed.status().message().find(why), std::string::npos) << parsed.status().message();
   }
 }
 

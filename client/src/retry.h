@@ -10,8 +10,8 @@
 namespace bursar::internal {
 
 // How long to wait before the next attempt, or nothing when there should be none: the error is not
-// UNAVAILABLE, or the wait would reach the deadline. `retries` is how many were made before this one;
-// `jitter` is 0.5 .. 1; a server's retry_delay counts as the least.
+// UNAVAILABLE, or the wait would reach the deadline. `retries` is how many were made before this
+// one; `jitter` is 0.5 .. 1; a server's retry_delay counts as the least.
 std::optional<std::chrono::nanoseconds> NextDelay(const ClientOptions& options,
                                                   const Status& status, int retries, double jitter,
                                                   std::chrono::nanoseconds time_left);
@@ -19,7 +19,8 @@ std::optional<std::chrono::nanoseconds> NextDelay(const ClientOptions& options,
 // A random number 0.5 .. 1.
 double RandomJitter();
 
-// Calls `attempt` (which returns a StatusOr) until it succeeds, fails for good or `deadline` is near.
+// Calls `attempt` (which returns a StatusOr) until it succeeds, fails for good or `deadline` is
+// near.
 template <typename Attempt>
 auto CallWithRetry(const ClientOptions& options, std::chrono::steady_clock::time_point deadline,
                    const Attempt& attempt) -> decltype(attempt()) {

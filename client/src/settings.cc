@@ -117,8 +117,9 @@ StatusOr<std::string> LoadApiKey(const ClientOptions& options, const SettingsSou
   for (const char c : key) {
     if (c <= ' ' || c > '~') {
       return Status(StatusCode::kInvalidArgument,
-                    origin + " has a blank or an unprintable character; one word of ASCII would be "
-                             "right");
+                    origin +
+                        " has a blank or an unprintable character; one word of ASCII would be "
+                        "right");
     }
   }
   return key;

@@ -22,8 +22,8 @@ struct SettingsSource {
 StatusOr<ClientOptions> LoadClientOptions(const SettingsSource& source);
 
 // The key to show: api_key, else the first line of api_key_file, else empty.
-// Errors: FAILED_PRECONDITION for a file that is missing, unreadable or empty; INVALID_ARGUMENT for a
-// key that could not be a header's value.
+// Errors: FAILED_PRECONDITION for a file that is missing, unreadable or empty; INVALID_ARGUMENT for
+// a key that could not be a header's value.
 StatusOr<std::string> LoadApiKey(const ClientOptions& options, const SettingsSource& source);
 
 }  // namespace bursar::internal

@@ -58,8 +58,8 @@ std::string BudgetText(const std::vector<BudgetStatus>& budgets) {
   }
   if (fullest == nullptr) return {};
   const size_t slash = fullest->budget.find('/');
-  const std::string id = slash == std::string::npos ? fullest->budget
-                                                    : fullest->budget.substr(slash + 1);
+  const std::string id =
+      slash == std::string::npos ? fullest->budget : fullest->budget.substr(slash + 1);
   return Amount(*fullest, fullest->remaining) + " of " + Amount(*fullest, fullest->limit) +
          " left in " + id;
 }
@@ -93,8 +93,8 @@ std::string FieldText(const RecordResponse& response, SummaryField field) {
 
 const std::vector<SummaryField>& AllSummaryFields() {
   static const std::vector<SummaryField> kAll = {
-      SummaryField::kModel,   SummaryField::kTokens,     SummaryField::kCost,
-      SummaryField::kLatency, SummaryField::kOutcome,    SummaryField::kGuardrails,
+      SummaryField::kModel,     SummaryField::kTokens,  SummaryField::kCost,
+      SummaryField::kLatency,   SummaryField::kOutcome, SummaryField::kGuardrails,
       SummaryField::kBudgetLeft};
   return kAll;
 }

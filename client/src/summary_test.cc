@@ -27,8 +27,9 @@ RecordResponse Sample() {
 }
 
 TEST(FormatSummary, SaysModelTokensCostLatencyAndTheFullestBudget) {
-  EXPECT_EQ(FormatSummary(Sample()),
-            "openai/gpt-4o | 4,808 in, 10 out | $0.01212 | 850 ms | $0.31 of $0.50 left in run-cap");
+  EXPECT_EQ(
+      FormatSummary(Sample()),
+      "openai/gpt-4o | 4,808 in, 10 out | $0.01212 | 850 ms | $0.31 of $0.50 left in run-cap");
 }
 
 TEST(FormatSummary, SaysWhatWentWrongAndHowSureTheCostIs) {

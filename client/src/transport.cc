@@ -15,7 +15,7 @@
 namespace bursar::internal {
 namespace {
 
-constexpr int kReconnectBackoffMinMs = 100;   // so that a server that is back is used within seconds
+constexpr int kReconnectBackoffMinMs = 100;  // so that a server that is back is used within seconds
 constexpr int kReconnectBackoffMaxMs = 2000;  // gRPC's own default is two minutes
 constexpr int kAnswerBytesMax = 64 << 20;     // 10,000 rows of costs are more than gRPC's 4 MiB
 
@@ -31,9 +31,10 @@ std::string_view Host(std::string_view endpoint) {
 }
 
 Status CheckEndpoint(const std::string& endpoint) {
-  const Status wrong(StatusCode::kInvalidArgument,
-                     "the endpoint \"" + endpoint +
-                         "\" is wrong; host:port like 127.0.0.1:50051, or unix:/path, would be right");
+  const Status wrong(
+      StatusCode::kInvalidArgument,
+      "the endpoint \"" + endpoint +
+          "\" is wrong; host:port like 127.0.0.1:50051, or unix:/path, would be right");
   if (std::any_of(endpoint.begin(), endpoint.end(), [](char c) { return c <= ' ' || c > '~'; })) {
     return wrong;
   }
@@ -87,10 +88,11 @@ StatusOr<Transport> OpenTransport(const ClientOptions& options) {
   if (!key.ok()) return key.status();
   const bool loopback = IsLoopback(options.endpoint);
   if (!key->empty() && !loopback && !options.allow_insecure_plaintext) {
-    return Status(StatusCode::kFailedPrecondition,
-                  "the API key would travel in plain text to " + options.endpoint +
-                      "; use a loopback endpoint, or set allow_insecure_plaintext if something else "
-                      "encrypts the way");
+    return Status(
+        StatusCode::kFailedPrecondition,
+        "the API key would travel in plain text to " + options.endpoint +
+            "; use a loopback endpoint, or set allow_insecure_plaintext if something else "
+            "encrypts the way");
   }
 
   grpc::ChannelArguments arguments;
@@ -101,18 +103,18 @@ StatusOr<Transport> OpenTransport(const ClientOptions& options) {
   arguments.SetMaxReceiveMessageSize(kAnswerBytesMax);
   // A proxy from the environment would carry the key off this machine.
   if (loopback) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return Transport{grpc::CreateCustomChannel(options.endpoint, grpc::InsecureChannelCredentials(),
-                                             arguments),
-                   *std::move(key)};
+  return Transport{
+      grpc::CreateCustomChannel(options.endpoint, grpc::InsecureChannelCredentials(), arguments),
+      *std::move(key)};
 }
 
 void PrepareCall(const Transport& transport, std::chrono::steady_clock::time_point deadline,
                  grpc::ClientContext* call) {
   // As a monotonic time: setting the clock must not end a call early or late.
-  const auto left = std::max<std::chrono::nanoseconds>(
-      deadline - std::chrono::steady_clock::now(), std::chrono::nanoseconds(0));
-  call->set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                  gpr_time_from_nanos(left.count(), GPR_TIMESPAN)));
+  const auto left = std::max<std::chrono::nanoseconds>(deadline - std::chrono::steady_clock::now(),
+                                                       std::chrono::nanoseconds(0));
+  call->set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left.count(), GPR_TIMESPAN)));
   if (!transport.api_key.empty()) {
     call->AddMetadata("authorization", "Bearer " + transport.api_key);
   }

@@ -24,7 +24,8 @@ constexpr std::chrono::seconds kPatience(5);
 constexpr size_t kRequestBytesMax = 16 << 10;
 
 void Configure(httplib::Server& server) {
-  // The library's default would also set SO_REUSEPORT, and two servers would share a port unnoticed.
+  // The library's default would also set SO_REUSEPORT, and two servers would share a port
+  // unnoticed.
   server.set_socket_options([](socket_t socket) {
     const int on = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -96,8 +97,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions 
   Route(listener.server, std::move(options));
   if (!Bind(listener.server, *address)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("the HTTP address ", address->ToString(), " cannot be listened on: ",
-                     errno == 0 ? "no such host" : strerror(errno)));
+        absl::StrCat("the HTTP address ", address->ToString(),
+                     " cannot be listened on: ", errno == 0 ? "no such host" : strerror(errno)));
   }
   started->address_ = address->ToString();
   listener.thread = std::thread([&listener] {

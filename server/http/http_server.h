@@ -15,10 +15,11 @@ struct HttpServerOptions {
   std::function<absl::Status()> ready;    // OK: /readyz answers 200; else 503 with one sentence
 };
 
-// Serves /metrics, /healthz (200 while the process lives) and /readyz until destroyed, on a thread that
-// accepts and four that answer. A client has 5 s to send its request and to take the answer.
+// Serves /metrics, /healthz (200 while the process lives) and /readyz until destroyed, on a thread
+// that accepts and four that answer. A client has 5 s to send its request and to take the answer.
 //
-// Errors: FAILED_PRECONDITION with the address when it cannot be bound; INVALID_ARGUMENT for a bad address.
+// Errors: FAILED_PRECONDITION with the address when it cannot be bound; INVALID_ARGUMENT for a bad
+// address.
 //
 // The functions are called on the server's threads, at once on several.
 class HttpServer {

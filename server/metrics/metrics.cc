@@ -24,11 +24,11 @@ using prometheus::Histogram;
 const Histogram::BucketBoundaries kSeconds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
                                               0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
                                               1,      2.5,     5,      10};
-const Histogram::BucketBoundaries kOperations = {1,  2,   4,   8,   16,   32,  64,
+const Histogram::BucketBoundaries kOperations = {1,   2,   4,   8,    16,   32,  64,
                                                  128, 256, 512, 1024, 2048, 4096};
 
-// A metric with N labels, and what has been counted for each combination of their values so far. Finding
-// one again costs a lock and a lookup, but builds no label set.
+// A metric with N labels, and what has been counted for each combination of their values so far.
+// Finding one again costs a lock and a lookup, but builds no label set.
 template <typename Metric, size_t N>
 class Labelled {
  public:
@@ -127,8 +127,7 @@ Metrics::Metrics()
 
 Metrics::~Metrics() = default;
 
-void Metrics::RpcFinished(std::string_view method, std::string_view code,
-                          absl::Duration duration) {
+void Metrics::RpcFinished(std::string_view method, std::string_view code, absl::Duration duration) {
   families_->rpcs.Of({method, code}).Increment();
   families_->rpc_seconds.Of({method}, kSeconds).Observe(absl::ToDoubleSeconds(duration));
 }

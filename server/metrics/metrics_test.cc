@@ -53,7 +53,8 @@ TEST(Metrics, ExposesItsCatalogue) {
           "# HELP bursar_decisions_total Answers of CheckBudget; no reason when allowed.",
           "# TYPE bursar_decisions_total counter",
           "bursar_decisions_total{decision=\"DENY\",reason=\"BUDGET_EXCEEDED\"} 1",
-          "# HELP bursar_lane_batches_total Batches of the ledger, each one transaction, by outcome.",
+          "# HELP bursar_lane_batches_total Batches of the ledger, each one transaction, by "
+          "outcome.",
           "# TYPE bursar_lane_batches_total counter",
           "bursar_lane_batches_total{outcome=\"committed\"} 1",
           "bursar_lane_batches_total{outcome=\"read_only\"} 0",
@@ -65,7 +66,8 @@ TEST(Metrics, ExposesItsCatalogue) {
           "# HELP bursar_lane_batch_seconds What a batch of the ledger takes, its transaction "
           "included.",
           "# TYPE bursar_lane_batch_seconds histogram", "bursar_lane_batch_seconds_count 1",
-          "bursar_lane_batch_seconds_sum 0.001", "bursar_lane_batch_seconds_bucket{le=\"0.0001\"} 0",
+          "bursar_lane_batch_seconds_sum 0.001",
+          "bursar_lane_batch_seconds_bucket{le=\"0.0001\"} 0",
           "bursar_lane_batch_seconds_bucket{le=\"1\"} 1",
           "# HELP bursar_lane_queue_operations Operations that wait for a batch, over all lanes.",
           "# TYPE bursar_lane_queue_operations gauge", "bursar_lane_queue_operations 3",
@@ -92,7 +94,8 @@ TEST(Metrics, CountsFromManyThreads) {
   for (std::thread& thread : threads) thread.join();
   const std::string text = metrics.Expose();
   EXPECT_THAT(text, HasSubstr("bursar_rpc_total{code=\"OK\",method=\"RecordUsage\"} 2000"));
-  EXPECT_THAT(text, HasSubstr("bursar_rpc_total{code=\"UNAVAILABLE\",method=\"RecordUsage\"} 2000"));
+  EXPECT_THAT(text,
+              HasSubstr("bursar_rpc_total{code=\"UNAVAILABLE\",method=\"RecordUsage\"} 2000"));
   EXPECT_THAT(text, HasSubstr("bursar_rpc_duration_seconds_count{method=\"RecordUsage\"} 4000"));
 }
 

@@ -47,7 +47,8 @@ TEST(Array, WritesTimesWithoutQuotes) {
 TEST(Timestamp, IsWrittenInUtcToTheMicrosecond) {
   EXPECT_EQ(FormatTimestamp(absl::UnixEpoch()), "1970-01-01T00:00:00.000000Z");
   EXPECT_EQ(FormatTimestamp(absl::FromUnixMicros(-1)), "1969-12-31T23:59:59.999999Z");
-  EXPECT_EQ(FormatTimestamp(absl::FromUnixNanos(1795305600123456789)), "2026-11-22T00:00:00.123456Z");
+  EXPECT_EQ(FormatTimestamp(absl::FromUnixNanos(1795305600123456789)),
+            "2026-11-22T00:00:00.123456Z");
   EXPECT_EQ(FormatTimestamp(absl::InfiniteFuture()), "infinity");
   EXPECT_EQ(FormatTimestamp(absl::InfinitePast()), "-infinity");
 }

@@ -65,7 +65,8 @@ std::vector<std::string> Candidates() {
   const char* path = getenv("PATH");
   const std::vector<std::string> in_path = absl::StrSplit(path == nullptr ? "" : path, ':');
   for (const std::string& folder : in_path) {
-    std::error_code ignored;  // a link in PATH: the programs look for their files beside the real one
+    std::error_code
+        ignored;  // a link in PATH: the programs look for their files beside the real one
     const fs::path real = fs::canonical(fs::path(folder) / "postgres", ignored);
     folders.push_back(real.parent_path().string());
   }

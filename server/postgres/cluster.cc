@@ -40,12 +40,14 @@ absl::Status Refused(const std::string& path, const std::string& what, int error
       absl::StrCat(path, " cannot be ", what, ": ", strerror(error)));
 }
 
-// The last line of a log, or the last that says why PostgreSQL gave up if one follows the last start.
+// The last line of a log, or the last that says why PostgreSQL gave up if one follows the last
+// start.
 std::string LastLineOf(const std::string& path) {
   std::ifstream stream(path);
   std::string line, last = "it wrote nothing", reason;
   while (std::getline(stream, line)) {
     if (line.find("starting PostgreSQL") != std::string::npos) reason.clear();
+    if (line.find("is starting up") != std::string::npos) continue;  // the answer to our own asking
     for (const char* mark : {"FATAL:", "PANIC:", "error:"}) {
       if (line.find(mark) != std::string::npos) reason = line;
     }
@@ -106,7 +108,11 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(const std::string& data_
   const absl::Time began = absl::Now();
   std::unique_ptr<Cluster> cluster(new Cluster);
   ASSIGN_OR_RETURN(cluster->account_, UnprivilegedAccount());
+  std::error_code no_working_directory;
+  RETURN_IF_ERROR(
+      CheckEnterable(cluster->account_, fs::absolute(data_dir, no_working_directory).string()));
   RETURN_IF_ERROR(cluster->MakeFolder(data_dir));
+  // Once more where links lead.
   RETURN_IF_ERROR(CheckEnterable(cluster->account_, cluster->data_dir_));
   RETURN_IF_ERROR(cluster->Lock());
   RETURN_IF_ERROR(StopLeftover(cluster->Path("postgres")));
@@ -131,8 +137,9 @@ std::string Cluster::Path(std::string_view name) const {
 }
 
 std::string Cluster::UrlOf(std::string_view database, std::string_view role) const {
-  return absl::StrCat("host=", QuoteConnectionValue(socket_dir_), " port=5432 dbname=",
-                      QuoteConnectionValue(database), " user=", QuoteConnectionValue(role));
+  return absl::StrCat("host=", QuoteConnectionValue(socket_dir_),
+                      " port=5432 dbname=", QuoteConnectionValue(database),
+                      " user=", QuoteConnectionValue(role));
 }
 
 absl::Status Cluster::MakeFolder(const std::string& data_dir) {
@@ -190,16 +197,15 @@ absl::Status Cluster::InitializeOnce() {
   std::error_code error;
   fs::remove_all(unfinished, error);
   RETURN_IF_ERROR(MakePrivateFolder(unfinished, account_));
-  ASSIGN_OR_RETURN(
-      const pid_t pid,
-      Spawn(account_,
-            {binaries.folder + "/initdb", "--pgdata=" + unfinished, "--username=postgres",
-             "--encoding=UTF8", "--locale=C", "--auth=trust", "--no-instructions"},
-            Path("postgres.log")));
+  ASSIGN_OR_RETURN(const pid_t pid, Spawn(account_,
+                                          {binaries.folder + "/initdb", "--pgdata=" + unfinished,
+                                           "--username=postgres", "--encoding=UTF8", "--locale=C",
+                                           "--auth=trust", "--no-instructions"},
+                                          Path("postgres.log")));
   if (const int status = WaitForChild(pid, kInitdbTimeout); status != 0) {
     if (status == -1) kill(pid, SIGKILL);
-    return absl::UnavailableError(
-        absl::StrCat("initdb could not make ", cluster_dir, ": ", LastLineOf(Path("postgres.log"))));
+    return absl::UnavailableError(absl::StrCat("initdb could not make ", cluster_dir, ": ",
+                                               LastLineOf(Path("postgres.log"))));
   }
   fs::rename(unfinished, cluster_dir, error);
   if (error) return Refused(cluster_dir, "made", error.value());
@@ -221,11 +227,14 @@ absl::Status Cluster::Launch() {
   ASSIGN_OR_RETURN(const int major, MajorOf(Path("postgres")));
   ASSIGN_OR_RETURN(const Binaries binaries, FindBinaries(major));
   std::vector<std::string> arguments = {binaries.folder + "/postgres", "-D", Path("postgres")};
+  // log_min_messages=log leaves out ERROR: the server logs errors itself, without the values in
+  // them.
   for (std::string_view setting :
        {"listen_addresses=", "port=5432", "unix_socket_permissions=0700", "fsync=on",
         "full_page_writes=on", "synchronous_commit=on", "shared_buffers=128MB", "max_wal_size=1GB",
         "max_connections=100", "logging_collector=off", "log_destination=stderr",
-        "log_line_prefix=%m [%p] ", "log_timezone=UTC", "timezone=UTC"}) {
+        "log_line_prefix=%m [%p] ", "log_checkpoints=off", "log_min_messages=log",
+        "log_timezone=UTC", "timezone=UTC"}) {
     arguments.push_back("-c");
     arguments.emplace_back(setting);
   }
@@ -267,7 +276,8 @@ absl::Status Cluster::Stop() {
         WaitForChild(pid_, absl::Seconds(5));
       }
       status = absl::DeadlineExceededError(
-          "PostgreSQL did not stop within 10 s and was stopped at once; it recovers when it starts");
+          "PostgreSQL did not stop within 10 s and was stopped at once; it recovers when it "
+          "starts");
     }
     Log(LogLevel::kInfo, "postgres_stopped", {{"pid", int64_t{pid_}}, {"clean", status.ok()}});
     pid_ = -1;

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include <string_view>
 #include "log.h"
 #include "postgres/error.h"
 #include "status_macros.h"
@@ -154,10 +154,10 @@ absl::StatusOr<pg_conn*> OpenConnection(const SessionOptions& options) {
   ASSIGN_OR_RETURN(const Target target, ReadUrl(options.url));
   ConnectionPtr connection = Connect(options, target.several_hosts);
   if (PQstatus(connection.get()) != CONNECTION_OK) {
-    return WithSqlState(absl::UnavailableError(absl::StrCat(
-                            "the database at ", target.name, " cannot be reached: ",
-                            ReasonOf(connection.get(), target.several_hosts))),
-                        "08001");
+    return WithSqlState(
+        absl::UnavailableError(absl::StrCat("the database at ", target.name, " cannot be reached: ",
+                                            ReasonOf(connection.get(), target.several_hosts))),
+        "08001");
   }
   PQsetNoticeReceiver(connection.get(), &LogNotice, nullptr);
   if (!options.pgbouncer) {

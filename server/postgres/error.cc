@@ -47,14 +47,24 @@ std::string Field(const pg_result* result, int field) {
   return text == nullptr ? "" : text;
 }
 
-// Class 22 and 23 messages may quote the value that was refused, as in `invalid input syntax for type
-// integer: "42 dollars"`: all from the first to the last quote goes. Names are logged apart.
+// Class 22 and 23 messages may quote the value that was refused, as in `invalid input syntax for
+// type integer: "42 dollars"`: all from the first to the last quote goes. Names are logged apart.
 std::string WithoutValues(std::string message, std::string_view sqlstate) {
   if (!sqlstate.starts_with("22") && !sqlstate.starts_with("23")) return message;
   const size_t first = message.find('"');
   if (first == std::string::npos) return message;
   const size_t last = message.rfind('"');
   return absl::StrCat(message.substr(0, first), "...", message.substr(last + 1));
+}
+
+// "usage_record.cost_nanousd (constraint cost_in_range)", so far as PostgreSQL says.
+std::string ObjectOf(const pg_result* result) {
+  std::string object = Field(result, PG_DIAG_TABLE_NAME);
+  const std::string column = Field(result, PG_DIAG_COLUMN_NAME);
+  const std::string constraint = Field(result, PG_DIAG_CONSTRAINT_NAME);
+  if (!column.empty()) absl::StrAppend(&object, ".", column);
+  if (!constraint.empty()) absl::StrAppend(&object, " (constraint ", constraint, ")");
+  return object;
 }
 
 // A detail often shows whole rows; only operational classes are sure to hold none.
@@ -80,9 +90,7 @@ absl::Status StatusOf(const pg_result* result, std::string_view sql) {
       {{"sqlstate", sqlstate},
        {"message", WithoutValues(Field(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate)},
        {"detail", DetailWithoutValues(result, sqlstate)},
-       {"table", Field(result, PG_DIAG_TABLE_NAME)},
-       {"column", Field(result, PG_DIAG_COLUMN_NAME)},
-       {"constraint", Field(result, PG_DIAG_CONSTRAINT_NAME)},
+       {"object", ObjectOf(result)},
        {"statement", std::string(sql.substr(0, kLoggedSqlBytes))}});
   return WithSqlState(
       absl::Status(code, absl::StrCat(SentenceOf(code), " (SQLSTATE ", sqlstate, ")")), sqlstate);

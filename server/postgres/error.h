@@ -1,16 +1,16 @@
 #pragma once
 
+#include <string_view>
 
 #include "absl/status/status.h"
-#include <string_view>
 
 struct pg_result;
 
 namespace bursar::postgres {
 
-// Turns a failed result into a status, as session.h promises, and logs its details: SQLSTATE, message,
-// names of table, column and constraint, and the statement's text, but no value. The one place where
-// PostgreSQL's errors are mapped.
+// Turns a failed result into a status, as session.h promises, and logs its details: SQLSTATE,
+// message, names of table, column and constraint, and the statement's text, but no value. The one
+// place where PostgreSQL's errors are mapped.
 absl::Status StatusOf(const pg_result* result, std::string_view sql);
 
 // UNAVAILABLE: the connection went away, with or without a word.

@@ -19,8 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// PostgreSQL's processes work inside their data directory. Asking /proc also finds backends that outlived
-// a killed postmaster, and does not take another process for it that got its id after a reboot.
+// PostgreSQL's processes work inside their data directory. Asking /proc also finds backends that
+// outlived a killed postmaster, and does not take another process for it that got its id after a
+// reboot.
 std::vector<pid_t> ProcessesIn(const std::string& cluster_dir) {
   std::vector<pid_t> pids;
   std::error_code error;

@@ -5,12 +5,12 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include <string_view>
 #include "embedded/migrations.h"
 #include "log.h"
 #include "postgres/error.h"
@@ -25,10 +25,11 @@ struct Applied {
 };
 using AppliedByVersion = std::map<int64_t, Applied>;
 
-constexpr char kHowToApply[] = "start one server with --migrate=auto, or run bursar-server --migrate=only";
+constexpr char kHowToApply[] =
+    "start one server with --migrate=auto, or run bursar-server --migrate=only";
 
-// The number is arbitrary; it only has to be no other program's. Held to the transaction's end: a lock of
-// the session would stay behind in pgbouncer's connection. Applying may wait for long.
+// The number is arbitrary; it only has to be no other program's. Held to the transaction's end: a
+// lock of the session would stay behind in pgbouncer's connection. Applying may wait for long.
 constexpr char kBeginLocked[] =
     "BEGIN; "
     "SET LOCAL statement_timeout = 0; "
@@ -72,12 +73,13 @@ absl::Status CheckUnchanged(const Migration& migration, const Applied& applied) 
   if (applied.sha256 == Sha256(migration.text)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("the database was migrated by ", applied.name, ", whose text in this server (",
-                   std::string(migration.name), ") is another: run the server that the database belongs to; an "
+                   std::string(migration.name),
+                   ") is another: run the server that the database belongs to; an "
                    "applied migration is never edited"));
 }
 
-// Whether what was applied is a beginning of what this server has. Gives the first that is lacking, or
-// null.
+// Whether what was applied is a beginning of what this server has. Gives the first that is lacking,
+// or null.
 absl::StatusOr<const Migration*> FirstLacking(const AppliedByVersion& applied,
                                               std::span<const Migration> all) {
   const Migration* lacking = nullptr;
@@ -110,8 +112,8 @@ absl::Status ApplyOne(Session& session, const Migration& migration) {
       .status();
 }
 
-// One transaction: takes the lock, looks again at what is applied, and applies the next. False: nothing
-// was left to do.
+// One transaction: takes the lock, looks again at what is applied, and applies the next. False:
+// nothing was left to do.
 absl::StatusOr<bool> ApplyNext(Session& session, std::span<const Migration> all) {
   RETURN_IF_ERROR(session.ExecuteScript(kBeginLocked));
   RETURN_IF_ERROR(session.ExecuteScript(kCreateTable));
@@ -153,9 +155,10 @@ absl::Status CheckSchema(Session& session) {
   ASSIGN_OR_RETURN(const AppliedByVersion applied, ReadApplied(session));
   ASSIGN_OR_RETURN(const Migration* lacking, FirstLacking(applied, all));
   if (lacking == nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      applied.empty() ? "the database has no tables of Bursar" : "the database is older than this server",
-      " (it lacks ", std::string(lacking->name), "): ", kHowToApply));
+  return absl::FailedPreconditionError(
+      absl::StrCat(applied.empty() ? "the database has no tables of Bursar"
+                                   : "the database is older than this server",
+                   " (it lacks ", std::string(lacking->name), "): ", kHowToApply));
 }
 
 absl::Status CheckDurability(Session& session) {

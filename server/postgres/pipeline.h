@@ -2,12 +2,12 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include <string_view>
 #include "absl/time/time.h"
 #include "postgres/session.h"
 
@@ -31,9 +31,9 @@ class PreparedNames {
   int64_t next_ = 0;
 };
 
-// Sends all statements with one sync in libpq's pipeline mode and gives the rows of each, or the first
-// error. `connection` must be non-blocking, and is out of pipeline mode again unless it was lost or the
-// deadline passed: then it must be closed. `prepared` null: nothing is prepared.
+// Sends all statements with one sync in libpq's pipeline mode and gives the rows of each, or the
+// first error. `connection` must be non-blocking, and is out of pipeline mode again unless it was
+// lost or the deadline passed: then it must be closed. `prepared` null: nothing is prepared.
 absl::StatusOr<std::vector<Rows>> RunPipeline(pg_conn* connection, PreparedNames* prepared,
                                               const std::vector<Statement>& statements,
                                               absl::Time deadline);

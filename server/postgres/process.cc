@@ -108,11 +108,15 @@ absl::Status CheckEnterable(const Account& account, const std::string& folder) {
   for (const std::filesystem::path& part : std::filesystem::path(folder)) {
     path /= part;
     struct stat entry;
-    if (stat(path.c_str(), &entry) != 0 || MayEnter(account, entry)) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the user \"", account.name, "\", as whom PostgreSQL runs because it refuses root, may not "
-        "enter ", path.string(), ": give a --data-dir below a folder that all may enter, or run "
-        "this server as an ordinary user"));
+    if (stat(path.c_str(), &entry) != 0 || !S_ISDIR(entry.st_mode) || MayEnter(account, entry))
+      continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("the user \"", account.name,
+                     "\", as whom PostgreSQL runs because it refuses root, may not "
+                     "enter ",
+                     path.string(),
+                     ": give a --data-dir below a folder that all may enter, or run "
+                     "this server as an ordinary user"));
   }
   return absl::OkStatus();
 }

@@ -16,7 +16,8 @@
 namespace bursar::postgres {
 namespace {
 
-// How much later than its own time-out the server's answer may be before the connection counts as dead.
+// How much later than its own time-out the server's answer may be before the connection counts as
+// dead.
 constexpr absl::Duration kSilence = absl::Seconds(2);
 
 absl::Time DeadlineOf(absl::Duration statement_timeout) {
@@ -150,8 +151,8 @@ absl::StatusOr<std::vector<Rows>> Session::Pipeline(std::vector<Statement> state
 }
 
 absl::StatusOr<std::vector<Rows>> Session::Run(const std::vector<Statement>& statements) {
-  absl::StatusOr<std::vector<Rows>> rows = RunPipeline(
-      connection_, prepared_.get(), statements, DeadlineOf(options_.statement_timeout));
+  absl::StatusOr<std::vector<Rows>> rows =
+      RunPipeline(connection_, prepared_.get(), statements, DeadlineOf(options_.statement_timeout));
   CloseIfLost();
   if (rows.ok() || prepared_ == nullptr) return rows;
   // A statement that the server forgot (DISCARD ALL), or whose plan a migration has outdated.
@@ -164,8 +165,8 @@ absl::Status Session::ExecuteScript(const std::string& sql) {
   if (!connected()) return LostConnection();
   pg_result* const result = PQexec(connection_, sql.c_str());
   const ExecStatusType outcome = PQresultStatus(result);
-  const bool done = outcome == PGRES_COMMAND_OK || outcome == PGRES_TUPLES_OK ||
-                    outcome == PGRES_EMPTY_QUERY;
+  const bool done =
+      outcome == PGRES_COMMAND_OK || outcome == PGRES_TUPLES_OK || outcome == PGRES_EMPTY_QUERY;
   const absl::Status status = done ? absl::OkStatus() : StatusOf(result, sql);
   PQclear(result);
   CloseIfLost();

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <concepts>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,9 +21,9 @@ namespace bursar::postgres {
 
 class PreparedNames;
 
-// The parameters of one statement, in order, as PostgreSQL's text form. Values must hold no NUL byte
-// and be valid UTF-8: requests are checked for both at the door. (A NUL, which would cut the value
-// short, is refused once more when it is sent: INVALID_ARGUMENT.)
+// The parameters of one statement, in order, as PostgreSQL's text form. Values must hold no NUL
+// byte and be valid UTF-8: requests are checked for both at the door. (A NUL, which would cut the
+// value short, is refused once more when it is sent: INVALID_ARGUMENT.)
 class Params {
  public:
   Params& Text(std::string_view value) &;
@@ -31,8 +31,7 @@ class Params {
   Params& Text(const char* value) & { return Text(std::string_view(value)); }
   // Abseil's own view, where it is not the standard's.
   template <typename View>
-    requires std::same_as<View, absl::string_view>
-  Params& Text(const View& value) & {
+  requires std::same_as<View, absl::string_view> Params& Text(const View& value) & {
     return Text(std::string_view(value.data(), value.size()));
   }
   Params& Int(int64_t value) &;
@@ -45,8 +44,7 @@ class Params {
   Params&& Text(std::string&& value) && { return std::move(Text(std::move(value))); }
   Params&& Text(const char* value) && { return std::move(Text(value)); }
   template <typename View>
-    requires std::same_as<View, absl::string_view>
-  Params&& Text(const View& value) && {
+  requires std::same_as<View, absl::string_view> Params && Text(const View& value) && {
     return std::move(Text(value));
   }
   Params&& Int(int64_t value) && { return std::move(Int(value)); }
@@ -60,8 +58,8 @@ class Params {
   std::vector<std::optional<std::string>> values_;
 };
 
-// One statement of a pipeline. Its text is the key of the prepared statement, so it must be a constant:
-// values belong in `params`.
+// One statement of a pipeline. Its text is the key of the prepared statement, so it must be a
+// constant: values belong in `params`.
 struct Statement {
   const char* sql;
   Params params;
@@ -76,9 +74,9 @@ class Rows {
   int size() const;
   bool IsNull(int row, int column) const;
   absl::string_view Text(int row, int column) const;  // valid while this lives; empty for NULL
-  int64_t Int(int row, int column) const;            // 0 for NULL
-  bool Bool(int row, int column) const;              // false for NULL
-  absl::Time Time(int row, int column) const;        // of a timestamptz; InfiniteFuture for NULL
+  int64_t Int(int row, int column) const;             // 0 for NULL
+  bool Bool(int row, int column) const;               // false for NULL
+  absl::Time Time(int row, int column) const;         // of a timestamptz; InfiniteFuture for NULL
 
  private:
   static void Clear(pg_result* result);
@@ -104,14 +102,15 @@ struct SessionOptions {
 
 // One connection to PostgreSQL.
 //
-// Statements are prepared on first use and sent as a pipeline: any number of them in one round trip.
-// A session that lost its connection answers UNAVAILABLE until Reconnect() succeeds.
+// Statements are prepared on first use and sent as a pipeline: any number of them in one round
+// trip. A session that lost its connection answers UNAVAILABLE until Reconnect() succeeds.
 //
-// Errors: every PostgreSQL error becomes an absl::Status here and nowhere else. Its message is safe to
-// show a client (no SQL, no values); SqlState() gives the code. UNAVAILABLE: lost or refused connections,
-// shutdown, out of resources, read-only server (classes 08, 53, 57, and 25006). ABORTED: somebody was
-// faster, run it again (23505, 40001, 40P01, 55P03, and Bursar's own class BU). INVALID_ARGUMENT: a value
-// that PostgreSQL refuses (class 22, the rest of class 23). INTERNAL: the rest. Details go to the log.
+// Errors: every PostgreSQL error becomes an absl::Status here and nowhere else. Its message is safe
+// to show a client (no SQL, no values); SqlState() gives the code. UNAVAILABLE: lost or refused
+// connections, shutdown, out of resources, read-only server (classes 08, 53, 57, and 25006).
+// ABORTED: somebody was faster, run it again (23505, 40001, 40P01, 55P03, and Bursar's own class
+// BU). INVALID_ARGUMENT: a value that PostgreSQL refuses (class 22, the rest of class 23).
+// INTERNAL: the rest. Details go to the log.
 //
 // Not thread-safe: one thread at a time.
 class Session {
@@ -124,14 +123,15 @@ class Session {
   // Runs one statement in a transaction of its own (or in the open one).
   absl::StatusOr<Rows> Execute(const char* sql, Params params = {});
 
-  // Runs several statements in one round trip and gives the rows of each. They share a transaction: the
-  // open one, that which a leading BEGIN opens (and a COMMIT ends), or else one of their own. After an
-  // error the rest is not run and the first error is the answer; an open transaction is rolled back. A
-  // COMMIT that commits nothing, because the transaction had failed or is gone, is an error (ABORTED).
+  // Runs several statements in one round trip and gives the rows of each. They share a transaction:
+  // the open one, that which a leading BEGIN opens (and a COMMIT ends), or else one of their own.
+  // After an error the rest is not run and the first error is the answer; an open transaction is
+  // rolled back. A COMMIT that commits nothing, because the transaction had failed or is gone, is
+  // an error (ABORTED).
   absl::StatusOr<std::vector<Rows>> Pipeline(std::vector<Statement> statements);
 
-  // Runs a script of several statements without parameters, as psql would: for migrations. It waits as
-  // long as the script takes.
+  // Runs a script of several statements without parameters, as psql would: for migrations. It waits
+  // as long as the script takes.
   absl::Status ExecuteScript(const std::string& sql);
 
   bool connected() const;

@@ -53,7 +53,8 @@ std::string FormatTimestamp(absl::Time time) {
   if (time == absl::InfiniteFuture()) return "infinity";
   if (time == absl::InfinitePast()) return "-infinity";
   const absl::CivilSecond second = absl::ToCivilSecond(time, absl::UTCTimeZone());
-  if (second.year() < 0 || second.year() > 9999) {  // never a clock's; PostgreSQL reads or refuses it
+  if (second.year() < 0 ||
+      second.year() > 9999) {  // never a clock's; PostgreSQL reads or refuses it
     return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
   }
   const absl::Duration rest = time - absl::FromCivil(second, absl::UTCTimeZone());

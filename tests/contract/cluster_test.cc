@@ -53,6 +53,24 @@ absl::Status FailureIn(const std::string& folder) {
   return cluster.status();
 }
 
+// A data directory that has had its first start: initdb takes seconds on a busy disk, and once is
+// enough.
+class UsedFolder {
+ public:
+  UsedFolder() {
+    static const TemporaryFolder original;
+    static const bool started = StartIn(original.path()) != nullptr;
+    EXPECT_TRUE(started);
+    const std::string copy = "cp -a " + original.path() + "/postgres " + folder_.path();
+    EXPECT_EQ(system(copy.c_str()), 0);
+  }
+
+  const std::string& path() const { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
 bool EndsWithin(pid_t pid, absl::Duration timeout) {
   for (const absl::Time deadline = absl::Now() + timeout; absl::Now() < deadline;) {
     std::string stat;
@@ -122,12 +140,11 @@ TEST(Cluster, ServesADatabaseThatLosesNothingOnAPrivateSocketOnly) {
 }
 
 TEST(Cluster, KeepsItsDataFromStartToStart) {
-  TemporaryFolder folder;
+  UsedFolder folder;
   auto cluster = StartIn(folder.path());
   ASSERT_NE(cluster, nullptr);
-  ASSERT_TRUE(ConnectTo(cluster->url())
-                  ->ExecuteScript("CREATE TABLE kept AS SELECT 42 AS answer")
-                  .ok());
+  ASSERT_TRUE(
+      ConnectTo(cluster->url())->ExecuteScript("CREATE TABLE kept AS SELECT 42 AS answer").ok());
   const pid_t first = cluster->pid();
   EXPECT_TRUE(cluster->Stop().ok());
   EXPECT_TRUE(cluster->Stop().ok());
@@ -138,7 +155,7 @@ TEST(Cluster, KeepsItsDataFromStartToStart) {
 }
 
 TEST(Cluster, StopsItsServerWhenItsProcessIsKilled) {
-  TemporaryFolder folder;
+  UsedFolder folder;
   Holder holder(folder.path());
   holder.Kill();
   EXPECT_TRUE(EndsWithin(holder.postmaster(), absl::Seconds(10)));
@@ -148,7 +165,7 @@ TEST(Cluster, StopsItsServerWhenItsProcessIsKilled) {
 }
 
 TEST(Cluster, StopsTheServerThatAKilledRunLeftBehind) {
-  TemporaryFolder folder;
+  UsedFolder folder;
   Holder holder(folder.path());
   kill(holder.postmaster(), SIGSTOP);  // so that it cannot stop by itself
   holder.Kill();
@@ -164,7 +181,7 @@ TEST(Cluster, StopsTheServerThatAKilledRunLeftBehind) {
 }
 
 TEST(Cluster, RecoversWhenPostgresItselfWasKilled) {
-  TemporaryFolder folder;
+  UsedFolder folder;
   auto cluster = StartIn(folder.path());
   ASSERT_NE(cluster, nullptr);
   const auto session = ConnectTo(cluster->url());
@@ -177,7 +194,7 @@ TEST(Cluster, RecoversWhenPostgresItselfWasKilled) {
 }
 
 TEST(Cluster, HoldsItsFolderAgainstASecondOneAndNamesTheHolder) {
-  TemporaryFolder folder;
+  UsedFolder folder;
   {
     const auto cluster = StartIn(folder.path());
     const absl::Status second = FailureIn(folder.path());
@@ -191,15 +208,20 @@ TEST(Cluster, HoldsItsFolderAgainstASecondOneAndNamesTheHolder) {
 }
 
 TEST(Cluster, TakesAFolderWhoseNameIsNoNameForASocket) {
-  TemporaryFolder folder;
-  for (const std::string& name : {std::string(120, 'd'), std::string("it's a \"data\" dir, really")}) {
-    auto cluster = StartIn(folder.path() + "/" + name);
+  UsedFolder used;
+  for (const std::string& name :
+       {std::string(120, 'd'), std::string("it's a \"data\" dir, really")}) {
+    const std::string folder = used.path() + "/" + name;
+    fs::create_directory(folder);
+    fs::rename(used.path() + "/postgres", folder + "/postgres");
+    auto cluster = StartIn(folder);
     ASSERT_NE(cluster, nullptr) << name;
     const std::string url = cluster->url();
     const std::string socket = url.substr(6, url.find('\'', 6) - 6);
     EXPECT_THAT(socket, ::testing::StartsWith("/tmp/bursar-socket-"));
     EXPECT_EQ(Ask(url, "SELECT 1"), "1");
     cluster.reset();
+    fs::rename(folder + "/postgres", used.path() + "/postgres");
     EXPECT_FALSE(fs::exists(socket));
   }
 }
@@ -250,11 +272,11 @@ TEST(Cluster, AsRootNamesTheFolderThatPostgresMayNotEnter) {
   const absl::Status status = FailureIn(closed + "/data");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("may not enter " + closed + ":"));
+  EXPECT_FALSE(fs::exists(closed + "/data"));
 }
 
 TEST(Cluster, SaysWhyPostgresDidNotStart) {
-  TemporaryFolder folder;
-  StartIn(folder.path()).reset();
+  UsedFolder folder;
   std::ofstream(folder.path() + "/postgres/postgresql.conf", std::ios::app) << "\nnonsense = 1\n";
   const absl::Status status = FailureIn(folder.path());
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
@@ -262,7 +284,7 @@ TEST(Cluster, SaysWhyPostgresDidNotStart) {
 }
 
 TEST(Cluster, AServerWithoutFsyncIsRefused) {
-  TemporaryFolder folder;
+  UsedFolder folder;
   auto cluster = StartIn(folder.path());
   ASSERT_NE(cluster, nullptr);
   const std::string url = cluster->url();
@@ -270,8 +292,8 @@ TEST(Cluster, AServerWithoutFsyncIsRefused) {
   const absl::StatusOr<pid_t> pid =
       Spawn(*UnprivilegedAccount(),
             {FindBinaries()->folder + "/postgres", "-D", folder.path() + "/postgres", "-c",
-             "unix_socket_directories=" + folder.path() + "/socket", "-c", "listen_addresses=", "-c",
-             "fsync=off"},
+             "unix_socket_directories=" + folder.path() + "/socket", "-c",
+             "listen_addresses=", "-c", "fsync=off"},
             folder.path() + "/postgres.log");
   ASSERT_TRUE(pid.ok()) << pid.status();
   SessionOptions options;

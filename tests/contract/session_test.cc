@@ -1,11 +1,17 @@
 #include "postgres/session.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "postgres/array.h"
 #include "support/test_database.h"
 
@@ -31,7 +37,8 @@ class SessionTest : public ::testing::Test {
   void SetUp() override {
     session_ = database_.Connect();
     ASSERT_TRUE(
-        session_->ExecuteScript("CREATE TABLE note (id bigint PRIMARY KEY, body text NOT NULL)").ok());
+        session_->ExecuteScript("CREATE TABLE note (id bigint PRIMARY KEY, body text NOT NULL)")
+            .ok());
   }
 
   int64_t Count(Session& session) {
@@ -125,10 +132,9 @@ TEST_F(SessionTest, ALostConnectionIsUnavailableUntilReconnect) {
   ASSERT_TRUE(session_->Execute(kInsert, Params().Int(1).Text("one")).ok());
   const absl::StatusOr<Rows> pid = session_->Execute("SELECT pg_backend_pid()");
   ASSERT_TRUE(pid.ok());
-  ASSERT_TRUE(killer
-                  ->Execute("SELECT pg_terminate_backend($1::int, 5000)",
-                            Params().Int(pid->Int(0, 0)))
-                  .ok());
+  ASSERT_TRUE(
+      killer->Execute("SELECT pg_terminate_backend($1::int, 5000)", Params().Int(pid->Int(0, 0)))
+          .ok());
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(session_->Execute(kCount).status().code(), absl::StatusCode::kUnavailable);
     EXPECT_FALSE(session_->connected());
@@ -174,8 +180,7 @@ TEST_F(SessionTest, AnErrorShowsNoSqlAndNoValueToTheClientOrTheLog) {
   const std::string secret = "sk-secret-42";
   std::vector<absl::Status> errors = {
       session_->Execute("SELECT $1::int", Params().Text(secret)).status(),
-      session_->Execute("INSERT INTO note VALUES (1, $1), (2, NULL)",
-                        Params().Text(secret))
+      session_->Execute("INSERT INTO note VALUES (1, $1), (2, NULL)", Params().Text(secret))
           .status(),
       session_->Execute("SELECT $1::json", Params().Text(secret)).status(),
   };
@@ -185,7 +190,7 @@ TEST_F(SessionTest, AnErrorShowsNoSqlAndNoValueToTheClientOrTheLog) {
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(log, HasSubstr("\"database_error\""));
   EXPECT_THAT(log, HasSubstr("\"sqlstate\":\"22P02\""));
-  EXPECT_THAT(log, HasSubstr("\"column\":\"body\""));
+  EXPECT_THAT(log, HasSubstr("\"object\":\"note.body\""));
   EXPECT_THAT(log, Not(HasSubstr("sk-secret")));
   for (const absl::Status& error : errors) {
     EXPECT_FALSE(error.ok());
@@ -197,16 +202,26 @@ TEST_F(SessionTest, AnErrorShowsNoSqlAndNoValueToTheClientOrTheLog) {
 TEST_F(SessionTest, ATextKeepsEveryCharacter) {
   ASSERT_TRUE(session_->ExecuteScript("CREATE TABLE texts (body text[])").ok());
   const std::vector<std::string> texts = {
-      "",       "NULL", "null", "a,b", "{curly}", "say \"hi\"", "back\\slash\\", "it's", "\t\n\r ",
-      "\\\"",   " padded ", "caf\xC3\xA9 \xF0\x9F\x92\xB0 \xE4\xBD\xA0\xE5\xA5\xBD", "$1", "\x01\x7F",
+      "",
+      "NULL",
+      "null",
+      "a,b",
+      "{curly}",
+      "say \"hi\"",
+      "back\\slash\\",
+      "it's",
+      "\t\n\r ",
+      "\\\"",
+      " padded ",
+      "caf\xC3\xA9 \xF0\x9F\x92\xB0 \xE4\xBD\xA0\xE5\xA5\xBD",
+      "$1",
+      "\x01\x7F",
   };
   Array array;
   for (const std::string& text : texts) array.Text(text);
   array.Null();
-  ASSERT_TRUE(session_
-                  ->Execute("INSERT INTO texts VALUES ($1)",
-                            Params().Text(array.Literal()))
-                  .ok());
+  ASSERT_TRUE(
+      session_->Execute("INSERT INTO texts VALUES ($1)", Params().Text(array.Literal())).ok());
   const absl::StatusOr<Rows> rows = session_->Execute("SELECT unnest(body) FROM texts");
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), static_cast<int>(texts.size()) + 1);
@@ -226,14 +241,16 @@ TEST_F(SessionTest, ANulByteIsRefusedAndNotCut) {
 }
 
 TEST_F(SessionTest, TimesKeepTheirMicrosecondsAndInfinity) {
-  const std::vector<absl::Time> times = {
-      absl::UnixEpoch(),          absl::FromUnixMicros(-1),
-      absl::FromUnixMicros(1795305600123456), absl::FromUnixSeconds(4102444800),
-      absl::InfiniteFuture(),     absl::InfinitePast()};
+  const std::vector<absl::Time> times = {absl::UnixEpoch(),
+                                         absl::FromUnixMicros(-1),
+                                         absl::FromUnixMicros(1795305600123456),
+                                         absl::FromUnixSeconds(4102444800),
+                                         absl::InfiniteFuture(),
+                                         absl::InfinitePast()};
   Array array;
   for (absl::Time time : times) array.Time(time);
-  const absl::StatusOr<Rows> unnested = session_->Execute(
-      "SELECT unnest($1::timestamptz[])", Params().Text(array.Literal()));
+  const absl::StatusOr<Rows> unnested =
+      session_->Execute("SELECT unnest($1::timestamptz[])", Params().Text(array.Literal()));
   ASSERT_TRUE(unnested.ok()) << unnested.status();
   for (size_t i = 0; i < times.size(); ++i) {
     EXPECT_EQ(unnested->Time(i, 0), times[i]);
@@ -242,16 +259,15 @@ TEST_F(SessionTest, TimesKeepTheirMicrosecondsAndInfinity) {
     ASSERT_TRUE(one.ok());
     EXPECT_EQ(one->Time(0, 0), times[i]);
   }
-  const absl::StatusOr<Rows> null =
-      session_->Execute("SELECT $1::timestamptz", Params().Null());
+  const absl::StatusOr<Rows> null = session_->Execute("SELECT $1::timestamptz", Params().Null());
   ASSERT_TRUE(null.ok());
   EXPECT_EQ(null->Time(0, 0), absl::InfiniteFuture());
 }
 
 TEST_F(SessionTest, ReadsNumbersAndBooleans) {
-  const absl::StatusOr<Rows> rows = session_->Execute(
-      "SELECT $1::bigint, $2::bool, $3::bool, $4::bigint",
-      Params().Int(INT64_MIN).Bool(true).Bool(false).Null());
+  const absl::StatusOr<Rows> rows =
+      session_->Execute("SELECT $1::bigint, $2::bool, $3::bool, $4::bigint",
+                        Params().Int(INT64_MIN).Bool(true).Bool(false).Null());
   ASSERT_TRUE(rows.ok()) << rows.status();
   EXPECT_EQ(rows->Int(0, 0), INT64_MIN);
   EXPECT_TRUE(rows->Bool(0, 1));
@@ -281,8 +297,8 @@ TEST_F(SessionTest, MakesItsSettings) {
            Case{"enable_bitmapscan", "on"},
            Case{"plan_cache_mode", "force_generic_plan"},
        }) {
-    const absl::StatusOr<Rows> rows = session->Execute(
-        "SELECT current_setting($1)", Params().Text(c.name));
+    const absl::StatusOr<Rows> rows =
+        session->Execute("SELECT current_setting($1)", Params().Text(c.name));
     ASSERT_TRUE(rows.ok());
     EXPECT_EQ(rows->Text(0, 0), c.value) << c.name;
   }
@@ -302,7 +318,8 @@ TEST_F(SessionTest, AServerThatDoesNotAnswerIsGivenUp) {
   SessionOptions options;
   options.statement_timeout = absl::Milliseconds(50);
   std::unique_ptr<Session> session = database_.Connect(options);
-  ASSERT_TRUE(session->ExecuteScript("SET statement_timeout = 0").ok());  // as if the network ate it
+  ASSERT_TRUE(
+      session->ExecuteScript("SET statement_timeout = 0").ok());  // as if the network ate it
   const absl::Time began = absl::Now();
   const absl::Status status = session->Execute("SELECT pg_sleep(30)").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
@@ -316,7 +333,8 @@ TEST_F(SessionTest, WorksBehindPgbouncerWithoutPreparedStatementsOrSettings) {
   options.pgbouncer = true;
   std::unique_ptr<Session> session = database_.Connect(options);
   for (int i = 0; i < 3; ++i) {
-    const auto rows = session->Pipeline({{kBegin, {}}, Insert(i, "x"), {kCount, {}}, {kCommit, {}}});
+    const auto rows =
+        session->Pipeline({{kBegin, {}}, Insert(i, "x"), {kCount, {}}, {kCommit, {}}});
     ASSERT_TRUE(rows.ok()) << rows.status();
     EXPECT_EQ((*rows)[2].Int(0, 0), i + 1);
   }
@@ -371,6 +389,69 @@ TEST(SessionConnect, TakesTheHostThatIsThere) {
   options.url.replace(options.url.find("port=5432"), 9, "port=5432,5432");
   const auto session = Session::Connect(options);
   EXPECT_TRUE(session.ok()) << session.status();
+}
+
+// Speaks just enough of PostgreSQL's protocol to answer COMMIT by ROLLBACK, as a real server does
+// when the transaction failed behind the session's back (a recovery conflict on a promoted standby,
+// say).
+class ServerThatDoesNotCommit {
+ public:
+  ServerThatDoesNotCommit() : listener_(socket(AF_UNIX, SOCK_STREAM, 0)) {
+    sockaddr_un address = {AF_UNIX, {}};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.5432", folder_.path().c_str());
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(listener_, 1), 0);
+    thread_ = std::thread([this] { Serve(accept(listener_, nullptr, nullptr)); });
+  }
+  ~ServerThatDoesNotCommit() {
+    thread_.join();
+    close(listener_);
+  }
+
+  std::string url() const { return "host=" + folder_.path() + " user=u dbname=d"; }
+
+ private:
+  static std::string Message(char type, const std::string& body) {
+    const uint32_t length = htonl(static_cast<uint32_t>(body.size()) + 4);
+    return type + std::string(reinterpret_cast<const char*>(&length), 4) + body;
+  }
+
+  static void Send(int client, const std::string& bytes) {
+    EXPECT_EQ(write(client, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+
+  static void Serve(int client) {
+    char buffer[4096];
+    if (read(client, buffer, sizeof buffer) <= 0) return;  // the start-up message
+    const std::string idle = Message('Z', "I");
+    Send(client, Message('R', std::string(4, '\0')) + idle);
+    if (read(client, buffer, sizeof buffer) <= 0) return;  // the pipeline
+    std::string answers;
+    for (const char* tag : {"BEGIN", "ROLLBACK"}) {
+      answers += Message('1', "") + Message('2', "") + Message('n', "");
+      answers += Message('C', std::string(tag) + '\0');
+    }
+    Send(client, answers + idle);
+    while (read(client, buffer, sizeof buffer) > 0) continue;
+    close(client);
+  }
+
+  testing::TemporaryFolder folder_;
+  const int listener_;
+  std::thread thread_;
+};
+
+TEST(SessionCommit, ThatAnswersRollbackIsAnError) {
+  ServerThatDoesNotCommit server;
+  SessionOptions options;
+  options.url = server.url();
+  options.pgbouncer = true;  // no settings to answer
+  const auto session = Session::Connect(options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  const auto rows = (*session)->Pipeline({{kBegin, {}}, {kCommit, {}}});
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(SqlState(rows.status()), "BU001");
+  EXPECT_TRUE((*session)->connected());
 }
 
 }  // namespace

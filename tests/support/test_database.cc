@@ -76,7 +76,8 @@ std::unique_ptr<Session> TestDatabase::Connect(SessionOptions options) const {
 
 TemporaryFolder::TemporaryFolder() {
   const char* parent = getenv("TMPDIR");
-  path_ = std::string(parent == nullptr || *parent == '\0' ? "/tmp" : parent) + "/bursar-test-XXXXXX";
+  path_ =
+      std::string(parent == nullptr || *parent == '\0' ? "/tmp" : parent) + "/bursar-test-XXXXXX";
   if (mkdtemp(path_.data()) == nullptr) Require(absl::ErrnoToStatus(errno, "mkdtemp " + path_));
   chmod(path_.c_str(), 0711);  // as root, PostgreSQL's own user must get through
 }

@@ -8,13 +8,13 @@
 
 namespace bursar::testing {
 
-// The PostgreSQL of this test process: started on first use in a temporary directory below $TMPDIR or
-// /tmp, stopped and removed when the process ends. First use it on the main thread (cluster.h says why).
-// A failure ends the process with one sentence: no test can go on without it.
+// The PostgreSQL of this test process: started on first use in a temporary directory below $TMPDIR
+// or /tmp, stopped and removed when the process ends. First use it on the main thread (cluster.h
+// says why). A failure ends the process with one sentence: no test can go on without it.
 postgres::Cluster& TestCluster();
 
-// A database of its own for one test, with all migrations (or none), owned by the role that production
-// uses. It is dropped with this object, whoever is still connected to it.
+// A database of its own for one test, with all migrations (or none), owned by the role that
+// production uses. It is dropped with this object, whoever is still connected to it.
 class TestDatabase {
  public:
   enum class Schema { kMigrated, kEmpty };

@@ -1,5 +1,5 @@
-#include <cctype>
-#include <regex>
+#include <re2/re2.h>
+
 #include <string>
 #include <vector>
 
@@ -14,7 +14,7 @@ enum class Block { kScope, kFunction, kOther };
 
 // What the text before an opening brace, back to the last statement, says about the block.
 Block KindOf(const std::string& head) {
-  static const std::regex scope(R"(\b(namespace|extern|class|struct|union|enum)\b)");
+  static const RE2 scope(R"(\b(namespace|extern|class|struct|union|enum)\b)");
   int depth = 0;
   bool assigned = false;   // `= {`: a table or another value
   bool arguments = false;  // `(...)`
@@ -27,12 +27,13 @@ Block KindOf(const std::string& head) {
                 head.find("operator") == std::string::npos && head.find('<') == std::string::npos;
   }
   if (assigned) return Block::kOther;
-  if (!arguments && std::regex_search(head, scope)) return Block::kScope;
+  if (!arguments && RE2::PartialMatch(head, scope)) return Block::kScope;
   return Block::kFunction;
 }
 
-// Follows the braces of a file. Bodies are measured at the level of namespaces and classes; what a body
-// holds belongs to it. (A member's initialiser `a_{1}` there is a short body of its own: harmless.)
+// Follows the braces of a file. Bodies are measured at the level of namespaces and classes; what a
+// body holds belongs to it. (A member's initialiser `a_{1}` there is a short body of its own:
+// harmless.)
 class Measure {
  public:
   explicit Measure(const SourceFile& file) : file_(file) {
@@ -70,8 +71,9 @@ class Measure {
     const int lines = line_ - closed.line + 1;
     if (closed.block != Block::kFunction || lines <= kFunctionLines) return;
     findings.push_back({file_.path, closed.line,
-                        "this function has " + std::to_string(lines) + " lines, 70 are allowed: "
-                        "give one of its steps a name and a function"});
+                        "this function has " + std::to_string(lines) +
+                            " lines, 70 are allowed: "
+                            "give one of its steps a name and a function"});
   }
 
   const SourceFile& file_;

@@ -25,7 +25,7 @@ Findings IncludeDirection(const SourceFile& file);
 Findings SqlInItsPlace(const SourceFile& file);
 // gRPC and generated messages stand in server/rpc alone (and in the client's inside, and tests).
 Findings GrpcInItsPlace(const SourceFile& file);
-// What a client program includes needs only the standard library.
+// What a client program includes needs only the standard library (mocks also need gMock).
 Findings PublicHeaders(const SourceFile& file);
 Findings FileLength(const SourceFile& file);
 Findings LineLength(const SourceFile& file);

@@ -56,8 +56,8 @@ class Blanker {
 
   // In 1'000 or L'x' the quote follows a letter or digit; only the first kind occurs here.
   bool AfterName() const {
-    return at_ > 0 && (std::isalnum(static_cast<unsigned char>(text_[at_ - 1])) != 0 ||
-                       text_[at_ - 1] == '_');
+    return at_ > 0 &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_ - 1])) != 0 || text_[at_ - 1] == '_');
   }
 
   bool FirstOfItsLine() const {

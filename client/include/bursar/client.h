@@ -16,9 +16,10 @@ namespace bursar {
 //
 // Every call blocks, and ends by its timeout: the one given, else the one of ClientOptions (250 ms
 // for a check). An attempt that ends UNAVAILABLE is repeated with the same id after a jittered wait
-// (10 ms, doubling to 500 ms, or as long as the server asks) while the timeout leaves room; since ids
-// count once, a repeat never charges twice. A missing request_id or usage_id is drawn at random, and
-// is in the answer. A denial is an answer, not an error: look at CheckResponse::allowed().
+// (10 ms, doubling to 500 ms, or as long as the server asks) while the timeout leaves room; since
+// ids count once, a repeat never charges twice. A missing request_id or usage_id is drawn at
+// random, and is in the answer. A denial is an answer, not an error: look at
+// CheckResponse::allowed().
 //
 // Errors: INVALID_ARGUMENT (with field_violations), UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND,
 // ALREADY_EXISTS (an id used again with another payload), OUT_OF_RANGE (usage older than the ledger

@@ -18,11 +18,12 @@ namespace bursar {
 //
 // The constructor checks (at most check_timeout). Settle records under one usage_id that stays the
 // same when it is called again, with the reservation, the model and the time since the check filled
-// in where the record leaves them empty. A guard that is destroyed unsettled does not lose the money:
-// after NotSent() the hold is released; after a Settle that ended UNAVAILABLE or DEADLINE_EXCEEDED the
-// same record is sent once more; else the call is recorded as Outcome::kUnknown, which charges what
-// was held. The destructor takes at most record_timeout and throws nothing. A check whose answer was
-// lost may have left a hold, which ends by itself when its ttl does (5 min unless asked otherwise).
+// in where the record leaves them empty. A guard that is destroyed unsettled does not lose the
+// money: after NotSent() the hold is released; after a Settle that ended UNAVAILABLE or
+// DEADLINE_EXCEEDED the same record is sent once more; else the call is recorded as
+// Outcome::kUnknown, which charges what was held. The destructor takes at most record_timeout and
+// throws nothing. A check whose answer was lost may have left a hold, which ends by itself when its
+// ttl does (5 min unless asked otherwise).
 //
 // Errors: a check that failed is not allowed() (fail closed), and check() says why; Settle returns
 // those of Client::Record.
@@ -41,7 +42,8 @@ class Guard {
   // Empty when allowed; else one sentence: the server's on a denial, or what failed.
   std::string why_not() const;
 
-  // The most output tokens that the hold covers: the model's own maximum should be this. 0 = unknown.
+  // The most output tokens that the hold covers: the model's own maximum should be this. 0 =
+  // unknown.
   int64_t max_output_tokens() const;
 
   // Says that the call was certainly never sent, so that nothing is charged.

@@ -15,15 +15,17 @@ struct ClientOptions {
   // Sent as `authorization: Bearer KEY`. Empty: no key, for a server with --insecure-no-auth.
   std::string api_key;
 
-  // A file that holds the key on its first line; used where api_key is empty. Read once, on connecting.
+  // A file that holds the key on its first line; used where api_key is empty. Read once, on
+  // connecting.
   std::string api_key_file;
 
-  // Calls travel in plain text; a key is therefore only sent to a loopback address or a unix socket.
-  // Set this where something else encrypts the way, e.g. a service mesh's sidecar.
+  // Calls travel in plain text; a key is therefore only sent to a loopback address or a unix
+  // socket. Set this where something else encrypts the way, e.g. a service mesh's sidecar.
   bool allow_insecure_plaintext = false;
 
-  // How long each call may take in all, retries included. Check and Extend stand in the agent's way,
-  // so they are short; Record and Release carry money that is already gone, so they try for longer.
+  // How long each call may take in all, retries included. Check and Extend stand in the agent's
+  // way, so they are short; Record and Release carry money that is already gone, so they try for
+  // longer.
   std::chrono::milliseconds check_timeout{250};    // Check, Extend
   std::chrono::milliseconds record_timeout{2000};  // Record, Release
   std::chrono::milliseconds query_timeout{10000};  // RecordBatch, BudgetStatuses, QueryCosts

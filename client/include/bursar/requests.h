@@ -73,17 +73,18 @@ struct CheckRequest {
   std::optional<std::chrono::nanoseconds> ttl;  // 1 s .. 24 h; absent: 5 min
   bool dry_run = false;                         // decides and holds nothing
   bool accept_caps = false;
-  std::vector<RecordRequest> settle;  // what the last step used, at most 32: settled before deciding
+  std::vector<RecordRequest>
+      settle;  // what the last step used, at most 32: settled before deciding
   std::optional<TraceIds> trace;
 };
 
 struct CheckResponse {
   Decision decision = Decision::kUnspecified;
   std::string reason;  // "" or "BUDGET_EXHAUSTED", "BUDGET_HELD", "PRICE_UNKNOWN", ...: an open set
-  std::optional<Reservation> reservation;           // absent when denied or dry_run
-  std::optional<int64_t> caps_max_output_tokens;    // with kAllowWithCaps: the most that still fits
-  std::string binding_budget;                       // that denied, or is closest to denying
-  std::vector<BudgetStatus> budgets;                // every one that applies, after this decision
+  std::optional<Reservation> reservation;         // absent when denied or dry_run
+  std::optional<int64_t> caps_max_output_tokens;  // with kAllowWithCaps: the most that still fits
+  std::string binding_budget;                     // that denied, or is closest to denying
+  std::vector<BudgetStatus> budgets;              // every one that applies, after this decision
   std::optional<std::chrono::nanoseconds> retry_after;
   bool replayed = false;
   std::vector<StatusOr<RecordResponse>> settled;  // one for each of CheckRequest.settle, in order

@@ -88,11 +88,13 @@ class BadStatusAccess : public std::runtime_error {
 template <typename T>
 class [[nodiscard]] StatusOr {
  public:
-  StatusOr(T value) : content_(std::in_place_index<1>, std::move(value)) {}  // NOLINT: as a return value
-  StatusOr(Status status)                                                   // NOLINT: as a return value
+  StatusOr(T value)
+      : content_(std::in_place_index<1>, std::move(value)) {}  // NOLINT: as a return value
+  StatusOr(Status status)                                      // NOLINT: as a return value
       : content_(std::in_place_index<0>, std::move(status)) {
     if (std::get<0>(content_).ok()) {
-      content_.template emplace<0>(StatusCode::kInternal, "an OK status was given instead of a value");
+      content_.template emplace<0>(StatusCode::kInternal,
+                                   "an OK status was given instead of a value");
     }
   }
 

@@ -30,10 +30,10 @@ struct Subject {
 };
 
 struct Model {
-  std::string provider;  // "openai", "anthropic", "google", "bedrock", ...
-  std::string name;      // in a check: the model asked for; in a record: the one that answered
-  std::string service_tier;    // "", "batch", "flex", "priority", ...
-  std::string region;          //
+  std::string provider;      // "openai", "anthropic", "google", "bedrock", ...
+  std::string name;          // in a check: the model asked for; in a record: the one that answered
+  std::string service_tier;  // "", "batch", "flex", "priority", ...
+  std::string region;        //
   std::string requested_name;  // in a record: the model asked for, where it differs
   std::string account;         // the provider's project, workspace or deployment
 };
@@ -92,7 +92,13 @@ struct CallError {
     kTool = 7,
     kInternal = 8,
   };
-  enum class Severity : int { kUnspecified = 0, kInfo = 1, kWarning = 2, kError = 3, kCritical = 4 };
+  enum class Severity : int {
+    kUnspecified = 0,
+    kInfo = 1,
+    kWarning = 2,
+    kError = 3,
+    kCritical = 4
+  };
 
   std::string type;  // exception class or provider error code
   Category category = Category::kUnspecified;
@@ -140,8 +146,8 @@ struct BudgetStatus {
   int64_t limit = 0;
   int64_t spent = 0;
   int64_t reserved = 0;
-  int64_t remaining = 0;      // limit - spent - reserved; negative after an overrun
-  double used_fraction = 0;   // (spent + reserved) / limit; 1 where the limit is 0
+  int64_t remaining = 0;              // limit - spent - reserved; negative after an overrun
+  double used_fraction = 0;           // (spent + reserved) / limit; 1 where the limit is 0
   int crossed_threshold_percent = 0;  // the highest; 0 = none
   std::optional<Timestamp> window_start_time;
   std::optional<Timestamp> window_end_time;  // absent for a lifetime budget

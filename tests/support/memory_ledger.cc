@@ -1,0 +1,77 @@
+#include "support/memory_ledger.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace bursar::testing {
+namespace {
+
+constexpr char kTenant[] = "default";
+
+// One model of one dollar for each million tokens in, and two out.
+constexpr char kPrices[] =
+    R"({"version": "test", "prices": [
+         {"provider": "p", "model": "m", "input": "1", "output": "2", "max_output_tokens": 1000}]})";
+
+}  // namespace
+
+MemoryLedger::MemoryLedger() : prices_(pricing::PriceBook::Parse(kPrices).value()) {
+  book_.epoch = 1;
+  state_.now = absl::FromCivil(absl::CivilSecond(2026, 11, 22, 12, 0, 0), absl::UTCTimeZone());
+  state_.horizon = absl::Hours(24 * 45);
+  state_.book = &book_;
+  state_.prices = &prices_;
+}
+
+void MemoryLedger::AddBudget(ledger::Budget budget) {
+  budget.uid = ledger::HashId({"test budget", budget.id, absl::StrCat(book_.budgets.size())});
+  budget.create_time = state_.now;
+  if (!ledger::ValidateBudget(budget).ok()) std::abort();
+  book_.budgets.push_back(std::move(budget));
+}
+
+std::vector<absl::StatusOr<ledger::Answer>> MemoryLedger::RunAll(
+    std::span<const ledger::Operation> operations) {
+  const ledger::Footprint footprint = ledger::FootprintOf(operations, book_, state_.now);
+  state_.locked.clear();
+  state_.locked.insert(footprint.counters.begin(), footprint.counters.end());
+  ledger::Applied applied = ledger::Apply(state_, operations);
+  // The footprint is exact where the time is, and every pinned counter is in memory.
+  if (!applied.missing.empty()) std::abort();
+  for (const ledger::Id& id : applied.changes.counters) ++state_.counters.at(id).version;
+  changes_ = std::move(applied.changes);
+  return std::move(applied.answers);
+}
+
+void MemoryLedger::Seal(ledger::Check& check) {
+  check.key = ledger::ReservationKey(kTenant, check.request_id);
+  check.fingerprint = ledger::FingerprintOf(check);
+}
+
+void MemoryLedger::Seal(ledger::Record& record) {
+  record.key = ledger::UsageKey(kTenant, record.usage.usage_id);
+  record.reservation = ledger::ReservationKey(kTenant, record.usage.reservation_id);
+  record.fingerprint = ledger::FingerprintOf(record.usage);
+}
+
+ledger::Check MemoryLedger::MakeCheck(const std::string& id, const usage::Subject& subject,
+                                      int64_t cost_nanousd) {
+  ledger::Check check{.request_id = id,
+                      .subject = subject,
+                      .model = {.provider = "p", .name = "m"},
+                      .cost_nanousd = cost_nanousd,
+                      .ttl = absl::Minutes(5)};
+  Seal(check);
+  return check;
+}
+
+ledger::Record MemoryLedger::MakeRecord(const std::string& id, const std::string& reservation_id,
+                                        int64_t cost_nanousd) {
+  ledger::Record record;
+  record.usage.usage_id = id;
+  record.usage.reservation_id = reservation_id;
+  record.usage.cost_nanousd = cost_nanousd;
+  Seal(record);
+  return record;
+}
+
+}  // namespace bursar::testing
