@@ -38,8 +38,8 @@ absl::Status WriteSecretFile(const std::string& path, const std::string& text) {
   const std::string draft = path + ".new";
   const int fd = open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   const std::string line = text + "\n";
-  const bool written = fd >= 0 && write(fd, line.data(), line.size()) ==
-                                      static_cast<ssize_t>(line.size());
+  const bool written =
+      fd >= 0 && write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   const bool synced = written && fsync(fd) == 0;
   const int error = errno;
   if (fd >= 0) close(fd);
@@ -123,9 +123,8 @@ absl::Status App::MakeFirstKey() {
     return first.status();
   }
   if (rename(waiting.c_str(), p.config.admin_key_file.c_str()) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat("the admin key is in ", waiting,
-                                                      " and cannot be moved to ",
-                                                      p.config.admin_key_file));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the admin key is in ", waiting, " and cannot be moved to ", p.config.admin_key_file));
   }
   Log(LogLevel::kInfo, "admin_key_created",
       {{"file", p.config.admin_key_file},
@@ -154,35 +153,32 @@ absl::Status App::Serve() {
     ASSIGN_OR_RETURN(auto store, make_store());
     stores.push_back(std::move(store));
   }
-  p.lanes = std::make_unique<ledger::Lanes>(
-      ledger::LaneOptions{.horizon = p.config.ledger_horizon}, std::move(stores), prices,
-      p.metrics, p.clock);
+  p.lanes = std::make_unique<ledger::Lanes>(ledger::LaneOptions{.horizon = p.config.ledger_horizon},
+                                            std::move(stores), prices, p.metrics, p.clock);
   ASSIGN_OR_RETURN(auto sweeper_store, make_store());
-  p.sweeper =
-      std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes, p.metrics);
+  p.sweeper = std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes, p.metrics);
   const bool open = p.config.insecure_no_auth;
-  ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start({.listen = p.config.listen,
-                                                 .keys = open ? nullptr : p.keys.get()},
-                                                *p.lanes, *p.cost_store, *p.budget_store,
-                                                p.metrics));
+  ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start(
+                              {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()},
+                              *p.lanes, *p.cost_store, *p.budget_store, p.metrics));
   if (!p.config.http.empty()) {
     ASSIGN_OR_RETURN(
-        p.http,
-        http::HttpServer::Start({.listen = p.config.http,
-                                 .metrics = [&p] { return p.metrics.Expose(); },
-                                 .ready = [&p] {
-                                   return p.database_answers
-                                              ? absl::OkStatus()
-                                              : absl::UnavailableError(
-                                                    "the database cannot be reached");
-                                 }}));
+        p.http, http::HttpServer::Start({.listen = p.config.http,
+                                         .metrics = [&p] { return p.metrics.Expose(); },
+                                         .ready =
+                                             [&p] {
+                                               return p.database_answers
+                                                          ? absl::OkStatus()
+                                                          : absl::UnavailableError(
+                                                                "the database cannot be reached");
+                                             }}));
   }
   p.periodic.push_back(std::make_unique<Periodic>("refresh_keys", absl::Milliseconds(500),
                                                   [this] { return RefreshKeys(); }));
-  p.periodic.push_back(std::make_unique<Periodic>("sweep", absl::Seconds(1),
-                                                  [&p] { return p.sweeper->Sweep(); }));
-  p.periodic.push_back(std::make_unique<Periodic>(
-      "make_partitions", absl::Hours(1), [&p]() -> absl::Status {
+  p.periodic.push_back(
+      std::make_unique<Periodic>("sweep", absl::Seconds(1), [&p] { return p.sweeper->Sweep(); }));
+  p.periodic.push_back(
+      std::make_unique<Periodic>("make_partitions", absl::Hours(1), [&p]() -> absl::Status {
         ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(p.session_options));
         return postgres::MakePartitions(*session);
       }));

@@ -8,13 +8,13 @@
 
 namespace bursar {
 
-// The server, put together: database, ledger, services, and what runs beside them. Starts in the order in
-// which the parts need each other and stops in the opposite one.
+// The server, put together: database, ledger, services, and what runs beside them. Starts in the
+// order in which the parts need each other and stops in the opposite one.
 class App {
  public:
   // With --migrate=only the database is migrated and nothing serves: `serving()` is false.
-  // Errors: FAILED_PRECONDITION or UNAVAILABLE with one sentence; everything begun is stopped again.
-  // Call from a thread that lives as long as the App: the embedded PostgreSQL ends with it.
+  // Errors: FAILED_PRECONDITION or UNAVAILABLE with one sentence; everything begun is stopped
+  // again. Call from a thread that lives as long as the App: the embedded PostgreSQL ends with it.
   static absl::StatusOr<std::unique_ptr<App>> Start(const Config& config);
   ~App();
 

@@ -5,8 +5,8 @@
 
 namespace bursar {
 
-// Where a component's time comes from: deadlines, caches and logs. What is charged, and to which window,
-// is decided by the database's clock alone.
+// Where a component's time comes from: deadlines, caches and logs. What is charged, and to which
+// window, is decided by the database's clock alone.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -27,8 +27,8 @@ int main(int argc, char** argv) {
   auto config = bursar::ParseConfig(argc, argv);
   if (!config.ok()) {
     const bool asked = absl::IsOutOfRange(config.status());  // --help, --version
-    (asked ? std::cout : std::cerr) << (asked ? "" : "bursar-server: ")
-                                    << config.status().message() << std::endl;
+    (asked ? std::cout : std::cerr)
+        << (asked ? "" : "bursar-server: ") << config.status().message() << std::endl;
     return asked ? 0 : kBadUsage;
   }
   bursar::ConfigureLog(config->log_level, config->log_format);

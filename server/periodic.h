@@ -10,8 +10,8 @@
 
 namespace bursar {
 
-// Runs something every so often on a thread of its own, from construction to destruction. An error is logged
-// (once for each run of the same error) and the next turn tries again.
+// Runs something every so often on a thread of its own, from construction to destruction. An error
+// is logged (once for each run of the same error) and the next turn tries again.
 class Periodic {
  public:
   Periodic(std::string name, absl::Duration interval, std::function<absl::Status()> turn);

@@ -4,9 +4,9 @@
 #include "absl/status/statusor.h"
 
 // RETURN_IF_ERROR(expression): leaves the function with the status unless it is OK.
-#define RETURN_IF_ERROR(expression)                                          \
-  do {                                                                       \
-    if (absl::Status status_ = (expression); !status_.ok()) return status_;  \
+#define RETURN_IF_ERROR(expression)                                         \
+  do {                                                                      \
+    if (absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto x, F()): x = the value of F(), or leaves the function with its status.

@@ -112,7 +112,7 @@ TEST(ServerProcess, FindsWhatTheServerSaysAndStopsIt) {
   setenv("BURSAR_DATABASE_URL", "postgres://production", 1);
   StopSignal stop;
   auto server = ServerProcess::Start(
-      Script("echo 'not json'\n"
+      Script("echo 'not json'; echo '[1]'; echo '{\"event\":7}'\n"
              "echo '{\"event\":\"server_started\",\"listen\":\"127.0.0.1:9\",\"http\":\"h\","
              "\"database_url\":\"'$BURSAR_DATABASE_URL'\",\"admin_key_file\":\"'$2'/k\"}'\n"
              "trap 'exit 0' TERM\nwhile :; do sleep 0.01; done\n"),

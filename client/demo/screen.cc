@@ -1,5 +1,6 @@
 #include "demo/screen.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -9,6 +10,13 @@ namespace {
 
 constexpr char kClearLine[] = "\r\033[K";
 constexpr auto kPlainInterval = std::chrono::seconds(2);
+
+// As much as fits one line of the terminal: a line that wraps could not be redrawn in place.
+std::string Fitting(const std::string& line) {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return line;
+  return line.substr(0, size.ws_col - 1u);
+}
 
 }  // namespace
 
@@ -29,7 +37,7 @@ void Screen::Print(const std::string& text) {
 void Screen::ShowProgress(const std::string& line) {
   const std::lock_guard lock(mutex_);
   if (terminal_) {
-    line_ = line;
+    line_ = Fitting(line);
     std::cout << kClearLine << line_ << std::flush;
     return;
   }

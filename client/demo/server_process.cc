@@ -1,8 +1,6 @@
 #include "demo/server_process.h"
 
 #include <fcntl.h>
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +14,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -55,9 +54,10 @@ std::vector<char*> ChildEnvironment() {
   return variables;
 }
 
-std::string Text(const google::protobuf::Struct& line, const std::string& key) {
-  const auto found = line.fields().find(key);
-  return found == line.fields().end() ? "" : found->second.string_value();
+// A string field of a log line; empty where it is absent or something else.
+std::string Text(const nlohmann::json& line, const char* key) {
+  const auto found = line.find(key);
+  return found != line.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace
@@ -130,9 +130,8 @@ bool ServerProcess::ReadFacts() {
   std::ifstream log(log_path());
   std::string text;
   while (std::getline(log, text)) {
-    google::protobuf::Struct line;
-    if (!google::protobuf::util::JsonStringToMessage(text, &line).ok()) continue;
-    if (Text(line, "event") != "server_started") continue;
+    const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object() || Text(line, "event") != "server_started") continue;
     facts_ = {Text(line, "listen"), Text(line, "http"), Text(line, "database_url"),
               Text(line, "admin_key_file")};
     return true;

@@ -39,41 +39,12 @@ TEST(GrpcConnection, ShowsTheKeyAsABearer) {
   EXPECT_EQ(server.authorization(), "");
 }
 
-TEST(GrpcConnection, CarriesACheckThereAndBack) {
+TEST(GrpcConnection, CarriesACheckThere) {
   testing::FakeServer server;
   v1::CheckBudgetRequest seen;
   server.check = [&](const v1::CheckBudgetRequest& request, v1::CheckBudgetResponse* response) {
     seen = request;
-    *response = FromText<v1::CheckBudgetResponse>(R"pb(
-      decision: DECISION_ALLOW_WITH_CAPS
-      reason: "X"
-      reservation {
-        id: "r-1"
-        state: STATE_ACTIVE
-        reserved_nanousd: 7
-        remaining_ttl { seconds: 299 nanos: 5 }
-        max_output_tokens: 100
-      }
-      caps { max_output_tokens: 80 }
-      binding_budget: "budgets/run-cap"
-      budgets {
-        budget: "budgets/run-cap"
-        group { key: "run" value: "1" }
-        unit: UNIT_COST
-        limit: 10
-        spent: 2
-        reserved: 7
-        remaining: 1
-        used_fraction: 0.9
-        crossed_threshold_percent: 90
-        window_end_time { seconds: 1700000000 }
-      }
-      retry_after { seconds: 3 }
-      settled { code: 6 message: "another payload" }
-      estimated_nanousd: 7
-      message: "m"
-      priced_as: "openai/gpt-4o"
-    )pb");
+    response->add_settled();
     return grpc::Status::OK;
   };
   const auto response = Connect(server).Check({.request_id = "r-1",
@@ -84,6 +55,7 @@ TEST(GrpcConnection, CarriesACheckThereAndBack) {
                                                .ttl = 90s,
                                                .accept_caps = true,
                                                .settle = {{.usage_id = "u-0"}}});
+  EXPECT_TRUE(response.ok()) << response.status().ToString();
   EXPECT_TRUE(MessageDifferencer::Equivalent(seen, FromText<v1::CheckBudgetRequest>(R"pb(
                                                request_id: "r-1"
                                                subject {
@@ -102,6 +74,36 @@ TEST(GrpcConnection, CarriesACheckThereAndBack) {
                                                }
                                              )pb")))
       << seen.DebugString();
+}
+
+constexpr char kCheckAnswer[] = R"pb(
+  decision: DECISION_ALLOW_WITH_CAPS
+  reservation {
+    id: "r-1"
+    remaining_ttl { seconds: 299 nanos: 5 }
+    max_output_tokens: 100
+  }
+  caps { max_output_tokens: 80 }
+  binding_budget: "budgets/run-cap"
+  budgets {
+    budget: "budgets/run-cap"
+    group { key: "run" value: "1" }
+    unit: UNIT_COST
+    limit: 10
+    crossed_threshold_percent: 90
+    window_end_time { seconds: 1700000000 }
+  }
+  retry_after { seconds: 3 }
+  settled { code: 6 message: "another payload" }
+)pb";
+
+TEST(GrpcConnection, CarriesTheAnswerBack) {
+  testing::FakeServer server;
+  server.check = [](const auto&, v1::CheckBudgetResponse* response) {
+    *response = FromText<v1::CheckBudgetResponse>(kCheckAnswer);
+    return grpc::Status::OK;
+  };
+  const auto response = Connect(server).Check({.cost_nanousd = 1, .settle = {{.usage_id = "u-0"}}});
   ASSERT_TRUE(response.ok()) << response.status().ToString();
   EXPECT_EQ(response->decision, Decision::kAllowWithCaps);
   EXPECT_EQ(response->caps_max_output_tokens, 80);

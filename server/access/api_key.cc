@@ -20,7 +20,8 @@ std::string RandomText(int chars) {
   static constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
   std::string text(chars, '\0');
   auto* bytes = reinterpret_cast<unsigned char*>(text.data());
-  if (RAND_bytes(bytes, chars) != 1) std::abort();  // no randomness: no key is better than a weak one
+  if (RAND_bytes(bytes, chars) != 1)
+    std::abort();  // no randomness: no key is better than a weak one
   for (char& c : text) c = kAlphabet[static_cast<unsigned char>(c) & 31];
   return text;
 }

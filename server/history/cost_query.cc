@@ -29,15 +29,16 @@ constexpr int kPageSizeMax = 10'000;
 constexpr int64_t kRangeDaysMax = 366 * 20;
 
 constexpr std::array<absl::string_view, 21> kDimensions = {
-    "project", "team", "user", "agent", "workflow", "tool", "run", "parent_run", "root_run",
-    "provider", "model", "account", "service_tier", "region", "event_type", "step", "outcome",
-    "cost_basis", "error_type", "error_category", "error_severity"};
-constexpr std::array<absl::string_view, 6> kOrders = {"bucket", "cost",   "calls",
-                                                     "failed_calls", "tokens", "latency_p95"};
+    "project",      "team",           "user",          "agent",    "workflow", "tool",
+    "run",          "parent_run",     "root_run",      "provider", "model",    "account",
+    "service_tier", "region",         "event_type",    "step",     "outcome",  "cost_basis",
+    "error_type",   "error_category", "error_severity"};
+constexpr std::array<absl::string_view, 6> kOrders = {"bucket",       "cost",   "calls",
+                                                      "failed_calls", "tokens", "latency_p95"};
 
 absl::Status ValidateDimension(absl::string_view field, absl::string_view dimension) {
-  const bool known = std::find(kDimensions.begin(), kDimensions.end(), dimension) !=
-                     kDimensions.end();
+  const bool known =
+      std::find(kDimensions.begin(), kDimensions.end(), dimension) != kDimensions.end();
   if (known || dimension == "guardrail" ||
       (absl::StartsWith(dimension, "label:") && dimension.size() > 6)) {
     return usage::ValidateText(field, dimension, 1, usage::kDimensionBytesMax);
@@ -61,8 +62,8 @@ absl::Status ValidateFilters(const std::vector<ledger::Filter>& filters) {
                                                filters[i].values.size(), kFilterValuesMax));
     }
     for (const auto& value : filters[i].values) {
-      RETURN_IF_ERROR(usage::ValidateText(absl::StrCat(field, ".values"), value, 0,
-                                          usage::kDimensionBytesMax));
+      RETURN_IF_ERROR(
+          usage::ValidateText(absl::StrCat(field, ".values"), value, 0, usage::kDimensionBytesMax));
     }
   }
   return absl::OkStatus();
@@ -79,9 +80,9 @@ absl::Status ParseOrder(absl::string_view text, CostQuery& query) {
                      (words.size() == 1 || words[1] == "asc" || words[1] == "desc");
   if (!known || (words[0] == "bucket" && query.bucket == Bucket::kNone)) {
     return usage::FieldError(
-        "order_by", absl::StrCat("is \"", text.substr(0, 64), "\"; allowed are ",
-                                 absl::StrJoin(kOrders, ", "),
-                                 " (bucket only with a bucket), each with asc or desc"));
+        "order_by",
+        absl::StrCat("is \"", text.substr(0, 64), "\"; allowed are ", absl::StrJoin(kOrders, ", "),
+                     " (bucket only with a bucket), each with asc or desc"));
   }
   query.order_by = words[0];
   query.descending = words.size() == 2 && words[1] == "desc";
@@ -162,8 +163,8 @@ absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
   RETURN_IF_ERROR(ValidateFilters(query.filters));
   if (query.page_size == 0) query.page_size = 100;
   if (query.page_size < 0 || query.page_size > kPageSizeMax) {
-    return usage::FieldError("page_size", absl::StrFormat("is %d; allowed are 1 to %d",
-                                                          query.page_size, kPageSizeMax));
+    return usage::FieldError(
+        "page_size", absl::StrFormat("is %d; allowed are 1 to %d", query.page_size, kPageSizeMax));
   }
   RETURN_IF_ERROR(ParseOrder(order_by_text, query));
   return ParsePageToken(page_token, query);
@@ -173,10 +174,9 @@ std::string NextPageToken(const CostQuery& query, const CostAnswer& answer) {
   if (!answer.more) return "";
   CostQuery first = query;
   if (query.end == absl::InfiniteFuture()) first.end = answer.as_of;
-  return absl::WebSafeBase64Escape(
-      absl::StrCat(QueryKey(first), "|", absl::ToUnixMicros(answer.as_of), "|",
-                   query.offset + static_cast<int64_t>(answer.rows.size()), "|",
-                   absl::ToUnixMicros(first.end)));
+  return absl::WebSafeBase64Escape(absl::StrCat(
+      QueryKey(first), "|", absl::ToUnixMicros(answer.as_of), "|",
+      query.offset + static_cast<int64_t>(answer.rows.size()), "|", absl::ToUnixMicros(first.end)));
 }
 
 }  // namespace bursar::history

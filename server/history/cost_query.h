@@ -26,7 +26,7 @@ struct CostQuery {
   std::string order_by;  // "cost", "calls", ...: one of kOrders
   bool descending = true;
   int page_size = 100;
-  int64_t offset = 0;    // rows on earlier pages
+  int64_t offset = 0;               // rows on earlier pages
   std::optional<absl::Time> as_of;  // records received later are left out; absent: now
 };
 
@@ -61,7 +61,8 @@ class CostStore {
   virtual absl::StatusOr<CostAnswer> Query(absl::string_view tenant, const CostQuery& query) = 0;
 };
 
-// FieldError for what is not a question; `order_by_text` and `page_token` are as the caller gave them.
+// FieldError for what is not a question; `order_by_text` and `page_token` are as the caller gave
+// them.
 absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
                           absl::string_view page_token);
 

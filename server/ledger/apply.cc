@@ -127,8 +127,8 @@ absl::Status Bookkeeper::CheckRoom(const Counter& counter, int64_t spent, int64_
 }
 
 absl::StatusOr<Answer> Bookkeeper::Run(const Inspect& inspect) {
-  const Matches matches = MatchBudgets(*state_.book, inspect.subject, inspect.model, "model_call",
-                                       state_.now);
+  const Matches matches =
+      MatchBudgets(*state_.book, inspect.subject, inspect.model, "model_call", state_.now);
   return InspectAnswer{StatusesOf(matches.counted)};
 }
 
@@ -145,8 +145,7 @@ Applied Apply(State& state, std::span<const Operation> operations) {
 
 namespace {
 
-void AddRecord(const Record& record, const BudgetBook& book, absl::Time now,
-               Footprint& footprint) {
+void AddRecord(const Record& record, const BudgetBook& book, absl::Time now, Footprint& footprint) {
   footprint.records.insert(record.key);
   if (!record.usage.reservation_id.empty()) {
     footprint.reservations.insert(record.reservation);

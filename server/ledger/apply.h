@@ -36,14 +36,15 @@ struct StoredRecord {
   std::vector<Charge> charges;
 };
 
-// What a batch reads before it is applied, all within one transaction and after its locks were taken.
+// What a batch reads before it is applied, all within one transaction and after its locks were
+// taken.
 struct State {
   absl::Time now;  // the database's clock
   const BudgetBook* book = nullptr;
   const pricing::PriceBook* prices = nullptr;
-  absl::Duration horizon;                       // how old an occur_time may be
-  absl::flat_hash_set<Id> locked;               // counters that were asked for, found or not
-  absl::flat_hash_map<Id, Counter> counters;    // those found
+  absl::Duration horizon;                     // how old an occur_time may be
+  absl::flat_hash_set<Id> locked;             // counters that were asked for, found or not
+  absl::flat_hash_map<Id, Counter> counters;  // those found
   absl::flat_hash_map<Id, Reservation> reservations;
   absl::flat_hash_map<Id, StoredRecord> records;
 };
@@ -53,7 +54,7 @@ struct Changes {
   std::set<Id> counters;  // of State::counters, to be written with version + 1
   std::set<Id> inserted_reservations;
   std::set<Id> updated_reservations;
-  std::vector<Id> records;  // of State::records, in the order of arrival
+  std::vector<Id> records;                         // of State::records, in the order of arrival
   absl::Time window_end = absl::InfiniteFuture();  // the earliest end of a window charged as "now"
 
   bool empty() const {
@@ -65,18 +66,19 @@ struct Changes {
 struct Applied {
   std::vector<absl::StatusOr<Answer>> answers;  // one for each operation, in order
   Changes changes;
-  // Counters that were needed and not locked. If there are any, nothing else here counts: lock them too
-  // and apply again.
+  // Counters that were needed and not locked. If there are any, nothing else here counts: lock them
+  // too and apply again.
   std::vector<Id> missing;
 };
 
-// The ledger's heart: runs the operations in order against the state and says what to answer and what to
-// write. Pure: no clock, no I/O; an operation changes all of its budgets or none. `state` becomes what the
-// database holds once the changes are written.
+// The ledger's heart: runs the operations in order against the state and says what to answer and
+// what to write. Pure: no clock, no I/O; an operation changes all of its budgets or none. `state`
+// becomes what the database holds once the changes are written.
 Applied Apply(State& state, std::span<const Operation> operations);
 
-// What the operations will surely touch, so that it can be locked and read in one round trip. `now` may be
-// a guess: Apply says what was missing. Counters of reservations are found through the reservations.
+// What the operations will surely touch, so that it can be locked and read in one round trip. `now`
+// may be a guess: Apply says what was missing. Counters of reservations are found through the
+// reservations.
 struct Footprint {
   std::set<Id> counters;
   std::set<Id> reservations;

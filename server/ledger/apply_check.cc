@@ -3,8 +3,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "ledger/bookkeeper.h"
-#include "pricing/money.h"
 #include "ledger/explain.h"
+#include "pricing/money.h"
 
 // CheckBudget: may it be spent?
 namespace bursar::ledger {
@@ -19,9 +19,8 @@ usage::TokenUsage WithOutput(usage::TokenUsage tokens, int64_t output_tokens) {
                             TokenClass::kOutputAudio, TokenClass::kOutputImage}) {
     tokens[output] = 0;
   }
-  std::erase_if(tokens.other_tokens, [](const auto& entry) {
-    return absl::StartsWith(entry.first, "output");
-  });
+  std::erase_if(tokens.other_tokens,
+                [](const auto& entry) { return absl::StartsWith(entry.first, "output"); });
   tokens[TokenClass::kVisibleOutput] = output_tokens;
   return tokens;
 }
@@ -32,9 +31,8 @@ bool Fits(int64_t limit, int64_t spent, int64_t reserved, int64_t amount) {
 
 // How much a denial weighs: the one that only a person can lift says more than one that time lifts.
 int Severity(absl::string_view reason) {
-  static constexpr absl::string_view kFromLight[] = {"BUDGET_HELD", "BUDGET_EXHAUSTED",
-                                                    "TOKENS_UNKNOWN", "PRICE_UNKNOWN",
-                                                    "BUDGET_FROZEN"};
+  static constexpr absl::string_view kFromLight[] = {
+      "BUDGET_HELD", "BUDGET_EXHAUSTED", "TOKENS_UNKNOWN", "PRICE_UNKNOWN", "BUDGET_FROZEN"};
   return static_cast<int>(std::find(std::begin(kFromLight), std::end(kFromLight), reason) -
                           std::begin(kFromLight));
 }

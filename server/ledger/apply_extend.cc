@@ -29,13 +29,11 @@ std::string Bookkeeper::GrowthDenial(const Reservation& reservation, int64_t mor
   return reason;
 }
 
-absl::Status Bookkeeper::Grow(Reservation& reservation, int64_t more_nanousd,
-                              int64_t more_tokens) {
+absl::Status Bookkeeper::Grow(Reservation& reservation, int64_t more_nanousd, int64_t more_tokens) {
   for (const Hold& hold : reservation.holds) {
     const Counter* counter = FindPinned(hold.counter);
     if (counter == nullptr) return absl::OkStatus();  // the batch starts over
-    RETURN_IF_ERROR(
-        CheckRoom(*counter, 0, AmountIn(hold.unit, more_nanousd, more_tokens, 0)));
+    RETURN_IF_ERROR(CheckRoom(*counter, 0, AmountIn(hold.unit, more_nanousd, more_tokens, 0)));
   }
   for (Hold& hold : reservation.holds) {
     const int64_t more = AmountIn(hold.unit, more_nanousd, more_tokens, 0);
@@ -79,8 +77,7 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Extend& extend) {
     answer.reason = "RESERVATION_ENDED";
   } else {
     if (extend.observed) RETURN_IF_ERROR(Observe(*reservation, *extend.observed));
-    const int64_t more =
-        std::max<int64_t>(extend.hold_nanousd - reservation->reserved_nanousd, 0);
+    const int64_t more = std::max<int64_t>(extend.hold_nanousd - reservation->reserved_nanousd, 0);
     answer.reason = GrowthDenial(*reservation, more, 0);
     if (answer.reason.empty() && more > 0) RETURN_IF_ERROR(Grow(*reservation, more, 0));
     // An observed stream keeps its hold for its settlement, even when it is told to stop.

@@ -9,10 +9,10 @@
 namespace bursar::ledger {
 namespace {
 
+using bursar::testing::MemoryLedger;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-using bursar::testing::MemoryLedger;
 
 constexpr int64_t kDollar = 1'000'000'000;
 
@@ -79,9 +79,10 @@ TEST_F(ApplyTest, ADenialSaysWhyAndUntilWhen) {
   const CheckAnswer exhausted = Check("c", kDollar / 2, carol);
   EXPECT_EQ(exhausted.reason, "BUDGET_EXHAUSTED");
   EXPECT_EQ(exhausted.retry_after, absl::Hours(12));
-  EXPECT_EQ(exhausted.message,
-            "The budget \"user-day\" for user carol is exhausted: it has $1.00 spent and $0.00 held of "
-            "its limit of $1.00, and this call needs $0.50; its window ends at 2026-11-23 00:00:00 UTC.");
+  EXPECT_EQ(
+      exhausted.message,
+      "The budget \"user-day\" for user carol is exhausted: it has $1.00 spent and $0.00 held of "
+      "its limit of $1.00, and this call needs $0.50; its window ends at 2026-11-23 00:00:00 UTC.");
 }
 
 TEST_F(ApplyTest, TheSameIdGetsTheSameAnswerAndAnotherPayloadIsRefused) {
@@ -348,8 +349,8 @@ TEST_F(ApplyTest, ExtendingGrowsOnlyWhatFitsButObservedUseCountsAnyway) {
   Check("a", kDollar / 2);
   const Id key = ReservationKey("default", "a");
   auto extend = [&](int64_t hold, std::optional<int64_t> output_tokens) {
-    Extend request{.reservation_id = "a", .key = key, .ttl = absl::Minutes(10),
-                   .hold_nanousd = hold};
+    Extend request{
+        .reservation_id = "a", .key = key, .ttl = absl::Minutes(10), .hold_nanousd = hold};
     if (output_tokens) {
       request.observed = usage::TokenUsage{};
       (*request.observed)[usage::TokenClass::kVisibleOutput] = *output_tokens;

@@ -21,8 +21,8 @@ int64_t ChargeIn(Unit unit, const StoredRecord& stored, int64_t tokens) {
 
 absl::Status NoSuchReservation(absl::string_view id) {
   return usage::WithReason(
-      absl::NotFoundError(absl::StrCat("reservation_id \"", id,
-                                       "\" is not known; it is the request_id of an allowed check")),
+      absl::NotFoundError(absl::StrCat(
+          "reservation_id \"", id, "\" is not known; it is the request_id of an allowed check")),
       "RESERVATION_NOT_FOUND");
 }
 
@@ -48,8 +48,8 @@ absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* re
   answer.price_version = state_.prices->version();
   answer.tokens = used.tokens.value_or(usage::TokenUsage{});
   const bool said = used.tokens.has_value() || used.cost_nanousd.has_value();
-  const bool unknown = used.outcome == Outcome::kUnknown ||
-                       (used.outcome == Outcome::kCancelled && !said);
+  const bool unknown =
+      used.outcome == Outcome::kUnknown || (used.outcome == Outcome::kCancelled && !said);
   if (used.outcome == Outcome::kNotExecuted) {
     answer.tokens = {};
     return absl::OkStatus();
@@ -87,8 +87,7 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
   RecordAnswer& answer = stored.answer;
   const bool active = reservation.state == ReservationState::kActive;
   const bool nobody_counted = !used.tokens && answer.cost_basis == CostBasis::kEstimated;
-  const int64_t tokens =
-      nobody_counted ? reservation.reserved_tokens : answer.tokens.AllTokens();
+  const int64_t tokens = nobody_counted ? reservation.reserved_tokens : answer.tokens.AllTokens();
   const bool keep = used.keep_reservation && active;
   std::vector<std::pair<Counter*, int64_t>> freed;
   for (Hold& hold : reservation.holds) {
@@ -111,7 +110,8 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
     const int64_t over = answer.cost_nanousd - reservation.reserved_nanousd;
     answer.overrun_nanousd = std::max<int64_t>(over, 0);
     answer.released_nanousd = keep ? 0 : std::max<int64_t>(-over, 0);
-    reservation.reserved_nanousd = keep ? std::max<int64_t>(-over, 0) : reservation.reserved_nanousd;
+    reservation.reserved_nanousd =
+        keep ? std::max<int64_t>(-over, 0) : reservation.reserved_nanousd;
     if (keep) {
       reservation.reserved_tokens = std::max<int64_t>(reservation.reserved_tokens - tokens, 0);
     } else {
@@ -129,8 +129,8 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
 // Charges every budget that matches the record's own subject.
 absl::Status Bookkeeper::ChargeMatches(StoredRecord& stored) {
   const usage::UsageRecord& used = stored.record.usage;
-  const Matches matches = MatchBudgets(*state_.book, used.subject, used.model, used.event_type,
-                                       stored.charge_time);
+  const Matches matches =
+      MatchBudgets(*state_.book, used.subject, used.model, used.event_type, stored.charge_time);
   const int64_t tokens = stored.answer.tokens.AllTokens();
   for (const Match& match : matches.counted) {
     Counter* counter = Find(match);
@@ -155,10 +155,11 @@ absl::StatusOr<RecordAnswer> Bookkeeper::Keep(const Record& record) {
   if (auto replay = Replay(record)) return *std::move(replay);
   const usage::UsageRecord& used = record.usage;
   if (used.occur_time && *used.occur_time < state_.now - state_.horizon) {
-    return absl::OutOfRangeError(absl::StrCat(
-        "occur_time is ", absl::FormatTime(absl::RFC3339_sec, *used.occur_time, absl::UTCTimeZone()),
-        "; usage older than the ledger's horizon of ", absl::FormatDuration(state_.horizon),
-        " is not recorded"));
+    return absl::OutOfRangeError(
+        absl::StrCat("occur_time is ",
+                     absl::FormatTime(absl::RFC3339_sec, *used.occur_time, absl::UTCTimeZone()),
+                     "; usage older than the ledger's horizon of ",
+                     absl::FormatDuration(state_.horizon), " is not recorded"));
   }
   if (used.occur_time && *used.occur_time > state_.now + usage::kFutureMax) {
     return usage::FieldError("occur_time", "is more than 10 minutes ahead of the database's clock");
@@ -166,8 +167,8 @@ absl::StatusOr<RecordAnswer> Bookkeeper::Keep(const Record& record) {
   Reservation* reservation =
       used.reservation_id.empty() ? nullptr : FindReservation(record.reservation);
   StoredRecord stored{.record = record};
-  stored.charge_time = reservation != nullptr ? reservation->create_time
-                                              : used.occur_time.value_or(state_.now);
+  stored.charge_time =
+      reservation != nullptr ? reservation->create_time : used.occur_time.value_or(state_.now);
   if (reservation != nullptr) {
     if (used.subject == usage::Subject{}) stored.record.usage.subject = reservation->subject;
     if (used.model == usage::Model{}) stored.record.usage.model = reservation->model;
@@ -209,9 +210,8 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Release& release) {
   if (reservation->state == ReservationState::kActive) {
     Free(*reservation, ReservationState::kReleased);
   }
-  return ReservationAnswer{.reservation = *reservation,
-                           .budgets = StatusesOf(reservation->holds),
-                           .now = state_.now};
+  return ReservationAnswer{
+      .reservation = *reservation, .budgets = StatusesOf(reservation->holds), .now = state_.now};
 }
 
 absl::StatusOr<Answer> Bookkeeper::Run(const Expire& expire) {

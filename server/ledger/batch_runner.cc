@@ -11,7 +11,8 @@ namespace {
 constexpr absl::Duration kBelieveNextExpiry = absl::Seconds(1);
 constexpr size_t kLookedMax = 10'000;
 
-// Attempts that only learned something (a window, a budget) go on at once; real contention waits a little.
+// Attempts that only learned something (a window, a budget) go on at once; real contention waits a
+// little.
 absl::Duration PauseAfter(int attempt) {
   if (attempt < 4) return absl::ZeroDuration();
   return absl::Milliseconds(std::min(1 << (attempt - 4), 32));
@@ -24,8 +25,8 @@ absl::StatusOr<std::vector<absl::StatusOr<Answer>>> BatchRunner::TryOnce(
   if (memory.book.epoch < 0) {
     ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant));
   }
-  Footprint footprint = FootprintOf(operations, memory.book,
-                                    std::max(memory.now, absl::UnixEpoch()));
+  Footprint footprint =
+      FootprintOf(operations, memory.book, std::max(memory.now, absl::UnixEpoch()));
   footprint.counters.insert(also_lock.begin(), also_lock.end());
   ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant, footprint));
   memory.now = locked.state.now;

@@ -15,8 +15,8 @@ struct LaneMemory {
   std::string tenant;
   BudgetBook book;
   absl::Time now = absl::InfinitePast();  // the database's clock at the last transaction
-  // Counters whose holds were looked through for overdue ones: when the next one ends, and until when
-  // (by our clock) that is believed.
+  // Counters whose holds were looked through for overdue ones: when the next one ends, and until
+  // when (by our clock) that is believed.
   struct Looked {
     absl::Time next_expiry, believed_until;
   };
@@ -29,15 +29,18 @@ class BatchRunner {
   BatchRunner(const LaneOptions& options, std::unique_ptr<LedgerStore> store,
               std::shared_ptr<const pricing::PriceBook> prices, metrics::Metrics& metrics,
               const Clock& clock)
-      : options_(options), store_(std::move(store)), prices_(std::move(prices)),
-        metrics_(metrics), clock_(clock) {}
+      : options_(options),
+        store_(std::move(store)),
+        prices_(std::move(prices)),
+        metrics_(metrics),
+        clock_(clock) {}
 
   // One answer for each operation, in order.
   std::vector<absl::StatusOr<Answer>> Run(LaneMemory& memory,
                                           std::span<const Operation> operations);
 
-  // The overdue holds that stand in the way of denied checks; fills in retry_after where there are none.
-  // Empty: the answers are final.
+  // The overdue holds that stand in the way of denied checks; fills in retry_after where there are
+  // none. Empty: the answers are final.
   std::vector<Id> FindOverdue(LaneMemory& memory, std::vector<absl::StatusOr<Answer>>& answers);
 
  private:

@@ -39,8 +39,8 @@ absl::Status ValidateSelector(const std::vector<Filter>& selector) {
                                                selector[i].values.size(), kFilterValuesMax));
     }
     for (const auto& value : selector[i].values) {
-      RETURN_IF_ERROR(usage::ValidateText(absl::StrCat(field, ".values"), value, 0,
-                                          usage::kDimensionBytesMax));
+      RETURN_IF_ERROR(
+          usage::ValidateText(absl::StrCat(field, ".values"), value, 0, usage::kDimensionBytesMax));
     }
   }
   return absl::OkStatus();
@@ -80,9 +80,9 @@ absl::Status ValidateOverrides(const Budget& budget) {
 absl::Status ValidateThresholds(std::vector<int32_t>& percents) {
   if (percents.empty()) percents = {75, 90, 100};
   if (percents.size() > kThresholdsMax) {
-    return usage::FieldError("threshold_percents",
-                             absl::StrFormat("has %d entries; at most %d are allowed",
-                                             percents.size(), kThresholdsMax));
+    return usage::FieldError(
+        "threshold_percents",
+        absl::StrFormat("has %d entries; at most %d are allowed", percents.size(), kThresholdsMax));
   }
   std::sort(percents.begin(), percents.end());
   percents.erase(std::unique(percents.begin(), percents.end()), percents.end());
@@ -121,12 +121,13 @@ int64_t Budget::LimitFor(const std::map<std::string, std::string>& group, absl::
 }
 
 absl::Status ValidateBudget(Budget& budget) {
-  RETURN_IF_ERROR(usage::ValidateText("display_name", budget.display_name, 0,
-                                      usage::kDimensionBytesMax));
+  RETURN_IF_ERROR(
+      usage::ValidateText("display_name", budget.display_name, 0, usage::kDimensionBytesMax));
   RETURN_IF_ERROR(ValidateSelector(budget.selector));
   if (budget.group_by.size() > kGroupByMax) {
-    return usage::FieldError("group_by", absl::StrFormat("has %d dimensions; at most %d are allowed",
-                                                         budget.group_by.size(), kGroupByMax));
+    return usage::FieldError("group_by",
+                             absl::StrFormat("has %d dimensions; at most %d are allowed",
+                                             budget.group_by.size(), kGroupByMax));
   }
   std::set<absl::string_view> seen;
   for (const auto& dimension : budget.group_by) {
@@ -136,8 +137,7 @@ absl::Status ValidateBudget(Budget& budget) {
     }
   }
   if (budget.limit < 0) {
-    return usage::FieldError("limit",
-                             absl::StrFormat("is %d; it must be 0 or more", budget.limit));
+    return usage::FieldError("limit", absl::StrFormat("is %d; it must be 0 or more", budget.limit));
   }
   RETURN_IF_ERROR(ValidateOverrides(budget));
   return ValidateThresholds(budget.threshold_percents);

@@ -64,7 +64,8 @@ struct Budget {
 // FieldError for what cannot be a budget; fills in defaults (thresholds 75, 90, 100).
 absl::Status ValidateBudget(Budget& budget);
 
-// A tenant's budgets and settings as they stood at one epoch; every change of them makes a new epoch.
+// A tenant's budgets and settings as they stood at one epoch; every change of them makes a new
+// epoch.
 struct BudgetBook {
   int64_t epoch = -1;
   std::vector<Budget> budgets;
@@ -88,9 +89,9 @@ struct Matches {
   std::string missing_dimension;
 };
 
-// Which budgets count a call made at that time: those whose selector it meets, that have not expired, and
-// for which it has every group_by value. A budget in calls counts event_type "model_call" unless its
-// selector names event_type.
+// Which budgets count a call made at that time: those whose selector it meets, that have not
+// expired, and for which it has every group_by value. A budget in calls counts event_type
+// "model_call" unless its selector names event_type.
 Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
                      const usage::Model& model, absl::string_view event_type, absl::Time time);
 

@@ -10,11 +10,11 @@
 
 namespace bursar::ledger {
 
-// A tenant's budgets. Each change binds every replica's next transaction: it makes a new budget epoch in
-// the same transaction.
+// A tenant's budgets. Each change binds every replica's next transaction: it makes a new budget
+// epoch in the same transaction.
 //
-// Errors: NOT_FOUND (BUDGET_NOT_FOUND) names the budget; ALREADY_EXISTS; ABORTED (ETAG_MISMATCH) if the
-// budget changed since the caller read it; UNAVAILABLE. Thread-safe.
+// Errors: NOT_FOUND (BUDGET_NOT_FOUND) names the budget; ALREADY_EXISTS; ABORTED (ETAG_MISMATCH) if
+// the budget changed since the caller read it; UNAVAILABLE. Thread-safe.
 class BudgetStore {
  public:
   virtual ~BudgetStore() = default;
@@ -23,8 +23,8 @@ class BudgetStore {
   virtual absl::StatusOr<Budget> Create(absl::string_view tenant, Budget budget) = 0;
   virtual absl::StatusOr<Budget> Get(absl::string_view tenant, absl::string_view id) = 0;
   // In the order of their ids, from the one after `after`.
-  virtual absl::StatusOr<std::vector<Budget>> List(absl::string_view tenant, absl::string_view after,
-                                                   int limit) = 0;
+  virtual absl::StatusOr<std::vector<Budget>> List(absl::string_view tenant,
+                                                   absl::string_view after, int limit) = 0;
   // `change` sees the budget as it is and may refuse. An empty etag matches any.
   virtual absl::StatusOr<Budget> Update(absl::string_view tenant, absl::string_view id,
                                         absl::string_view etag,

@@ -17,9 +17,9 @@ std::string NameOf(const BudgetStatus& status) {
 
 std::string WindowText(const BudgetStatus& status) {
   if (status.window_end == absl::InfiniteFuture()) return "; it has no window that ends";
-  return absl::StrCat("; its window ends at ",
-                      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", status.window_end,
-                                       absl::UTCTimeZone()));
+  return absl::StrCat(
+      "; its window ends at ",
+      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", status.window_end, absl::UTCTimeZone()));
 }
 
 }  // namespace
@@ -39,14 +39,16 @@ std::string FormatAmount(Unit unit, int64_t amount) {
 std::string ExplainDenial(absl::string_view reason, const BudgetStatus& status, int64_t amount) {
   const std::string name = NameOf(status);
   if (reason == "BUDGET_FROZEN") {
-    return absl::StrCat("The ", name, " is frozen: every check is denied until somebody unfreezes it.");
+    return absl::StrCat("The ", name,
+                        " is frozen: every check is denied until somebody unfreezes it.");
   }
   auto text = [&](int64_t value) { return FormatAmount(status.unit, value); };
-  const std::string figures =
-      absl::StrCat("it has ", text(status.spent), " spent and ", text(status.reserved),
-                   " held of its limit of ", text(status.limit), ", and this call needs ", text(amount));
+  const std::string figures = absl::StrCat(
+      "it has ", text(status.spent), " spent and ", text(status.reserved), " held of its limit of ",
+      text(status.limit), ", and this call needs ", text(amount));
   if (reason == "BUDGET_HELD") {
-    return absl::StrCat("The ", name, " has no room until a hold ends: ", figures, WindowText(status), ".");
+    return absl::StrCat("The ", name, " has no room until a hold ends: ", figures,
+                        WindowText(status), ".");
   }
   return absl::StrCat("The ", name, " is exhausted: ", figures, WindowText(status), ".");
 }

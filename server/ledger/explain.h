@@ -10,8 +10,8 @@ namespace bursar::ledger {
 // "$1.25", "1200 tokens", "3 calls".
 std::string FormatAmount(Unit unit, int64_t amount);
 
-// The sentence of a denial for a person: which budget and group, what it has spent and held of which
-// limit, what the call needs, and until when that holds.
+// The sentence of a denial for a person: which budget and group, what it has spent and held of
+// which limit, what the call needs, and until when that holds.
 std::string ExplainDenial(absl::string_view reason, const BudgetStatus& status, int64_t amount);
 
 }  // namespace bursar::ledger

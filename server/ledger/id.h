@@ -9,8 +9,8 @@
 
 namespace bursar::ledger {
 
-// A 128-bit name of a counter, a reservation or a usage record, stored as a PostgreSQL uuid, whose byte
-// order is this order: the one in which rows are locked.
+// A 128-bit name of a counter, a reservation or a usage record, stored as a PostgreSQL uuid, whose
+// byte order is this order: the one in which rows are locked.
 struct Id {
   uint64_t high = 0;
   uint64_t low = 0;
@@ -23,8 +23,8 @@ struct Id {
   }
 };
 
-// The first 128 bits of SHA-256 over the parts, each preceded by its length, so that no two lists of
-// parts give the same bytes. The first part says what is named ("counter", "usage", ...).
+// The first 128 bits of SHA-256 over the parts, each preceded by its length, so that no two lists
+// of parts give the same bytes. The first part says what is named ("counter", "usage", ...).
 Id HashId(std::initializer_list<absl::string_view> parts);
 
 // Collects parts one by one, for lists whose length is not known beforehand.
@@ -39,7 +39,7 @@ class IdHash {
   std::string bytes_;
 };
 
-std::string ToUuid(const Id& id);           // "00112233-4455-6677-8899-aabbccddeeff"
-Id FromUuid(absl::string_view uuid);         // of text that PostgreSQL wrote
+std::string ToUuid(const Id& id);     // "00112233-4455-6677-8899-aabbccddeeff"
+Id FromUuid(absl::string_view uuid);  // of text that PostgreSQL wrote
 
 }  // namespace bursar::ledger

@@ -9,9 +9,9 @@
 namespace bursar::ledger {
 
 struct Lanes::Lane {
-  std::deque<Item> queue;   // guarded by mutex_
-  bool taken = false;       // guarded by mutex_: a worker runs it, or it waits in runnable_
-  LaneMemory memory;        // of the worker that runs it
+  std::deque<Item> queue;  // guarded by mutex_
+  bool taken = false;      // guarded by mutex_: a worker runs it, or it waits in runnable_
+  LaneMemory memory;       // of the worker that runs it
 };
 
 // One thread with its store: takes a batch, runs it, answers it.

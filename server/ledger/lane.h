@@ -20,28 +20,30 @@
 namespace bursar::ledger {
 
 struct LaneOptions {
-  int batch_operations_max = 512;       // of one transaction, each settled record counted too
-  int queue_operations_max = 8192;      // waiting, of one tenant; beyond: RESOURCE_EXHAUSTED
-  int attempts_max = 30;                // of one batch, after ABORTED
-  absl::Duration unavailable_max = absl::Seconds(2);  // how long a batch is tried again after UNAVAILABLE
+  int batch_operations_max = 512;   // of one transaction, each settled record counted too
+  int queue_operations_max = 8192;  // waiting, of one tenant; beyond: RESOURCE_EXHAUSTED
+  int attempts_max = 30;            // of one batch, after ABORTED
+  absl::Duration unavailable_max =
+      absl::Seconds(2);  // how long a batch is tried again after UNAVAILABLE
   absl::Duration horizon = absl::Hours(24 * 45);
 };
 
 // Runs operations on tenants' ledgers, batched.
 //
-// Each active tenant has a lane: the operations that arrive while its last transaction is under way become
-// its next one, up to `batch_operations_max`, in the order of arrival. There is no timer, so a lonely
-// operation is never delayed. One worker thread for each store takes the lanes in turn; a lane has at most
-// one transaction under way.
+// Each active tenant has a lane: the operations that arrive while its last transaction is under way
+// become its next one, up to `batch_operations_max`, in the order of arrival. There is no timer, so
+// a lonely operation is never delayed. One worker thread for each store takes the lanes in turn; a
+// lane has at most one transaction under way.
 //
 // A check that only expired holds would deny waits while they are expired, then is decided again.
 //
-// Errors: RESOURCE_EXHAUSTED: the tenant's queue is full. DEADLINE_EXCEEDED: the operation's deadline passed
-// before its transaction began; nothing was done. UNAVAILABLE: the database cannot be reached; try again
-// with the same id. NOT_FOUND: there is no such tenant. Others are those of the operation itself.
+// Errors: RESOURCE_EXHAUSTED: the tenant's queue is full. DEADLINE_EXCEEDED: the operation's
+// deadline passed before its transaction began; nothing was done. UNAVAILABLE: the database cannot
+// be reached; try again with the same id. NOT_FOUND: there is no such tenant. Others are those of
+// the operation itself.
 //
-// Thread-safe. Callbacks run on worker threads and must not block; each is called exactly once, at the
-// latest by Stop().
+// Thread-safe. Callbacks run on worker threads and must not block; each is called exactly once, at
+// the latest by Stop().
 class Lanes {
  public:
   using Done = std::function<void(absl::StatusOr<Answer>)>;

@@ -13,9 +13,9 @@ namespace bursar::ledger {
 
 // Active holds of one counter that are over, oldest first, and when the next of the others ends.
 struct OverdueHolds {
-  std::vector<Id> reservations;                       // at most 256
-  absl::Time next_expiry = absl::InfiniteFuture();    // of those not yet over
-  absl::Time now;                                     // the database's clock
+  std::vector<Id> reservations;                     // at most 256
+  absl::Time next_expiry = absl::InfiniteFuture();  // of those not yet over
+  absl::Time now;                                   // the database's clock
 };
 
 struct Overdue {  // of the sweeper
@@ -25,14 +25,14 @@ struct Overdue {  // of the sweeper
 
 // The ledger's memory: one database transaction at a time, for one tenant.
 //
-// A batch is Lock, Apply, then Write or Abandon. Lock takes its locks in the canonical order (counters,
-// reservations; each sorted) and reads everything else in later statements, so that nothing it returns is
-// older than the locks.
+// A batch is Lock, Apply, then Write or Abandon. Lock takes its locks in the canonical order
+// (counters, reservations; each sorted) and reads everything else in later statements, so that
+// nothing it returns is older than the locks.
 //
-// Errors: UNAVAILABLE: the database cannot be reached, or its answer to a COMMIT was lost: whether the batch
-// counted is unknown, run it again with the same ids. ABORTED: somebody was faster; run it again.
-// INVALID_ARGUMENT: PostgreSQL refuses one of the values. After an error no transaction is open.
-// Not thread-safe.
+// Errors: UNAVAILABLE: the database cannot be reached, or its answer to a COMMIT was lost: whether
+// the batch counted is unknown, run it again with the same ids. ABORTED: somebody was faster; run
+// it again. INVALID_ARGUMENT: PostgreSQL refuses one of the values. After an error no transaction
+// is open. Not thread-safe.
 class LedgerStore {
  public:
   virtual ~LedgerStore() = default;

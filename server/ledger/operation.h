@@ -14,8 +14,8 @@
 #include "ledger/id.h"
 #include "usage/record.h"
 
-// What can be done to a tenant's ledger, and what it answers. The fields are those of the requests and
-// answers in protos/bursar/v1/telemetry_service.proto, whose comments say what they mean.
+// What can be done to a tenant's ledger, and what it answers. The fields are those of the requests
+// and answers in protos/bursar/v1/telemetry_service.proto, whose comments say what they mean.
 namespace bursar::ledger {
 
 inline Id ReservationKey(absl::string_view tenant, absl::string_view reservation_id) {

@@ -6,8 +6,8 @@
 
 namespace bursar::ledger {
 
-// Ends reservations whose time is over, of all tenants, by submitting Expire operations to their lanes.
-// Every replica sweeps; an operation that finds its reservation ended does nothing.
+// Ends reservations whose time is over, of all tenants, by submitting Expire operations to their
+// lanes. Every replica sweeps; an operation that finds its reservation ended does nothing.
 class Sweeper {
  public:
   Sweeper(std::unique_ptr<LedgerStore> store, Lanes& lanes, metrics::Metrics& metrics)

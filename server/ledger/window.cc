@@ -12,15 +12,16 @@ namespace {
 template <typename CivilUnit>
 Span CivilWindow(CivilUnit start, int length, absl::Time time, absl::TimeZone zone,
                  absl::string_view name) {
-  // A date goes by its first moment: clocks set back over midnight show it twice, and one that was left
-  // out has no moment of its own.
+  // A date goes by its first moment: clocks set back over midnight show it twice, and one that was
+  // left out has no moment of its own.
   while (time < absl::FromCivil(start, zone)) start -= length;
   while (time >= absl::FromCivil(start + length, zone)) start += length;
   return Span{absl::FromCivil(start, zone), absl::FromCivil(start + length, zone),
               absl::StrCat(name, " ", absl::FormatCivilTime(absl::CivilDay(start)))};
 }
 
-// The moment at which the offset of `a` ends; a < b have different offsets, with one change between.
+// The moment at which the offset of `a` ends; a < b have different offsets, with one change
+// between.
 absl::Time OffsetChange(absl::Time a, absl::Time b, absl::TimeZone zone) {
   const int offset = zone.At(a).offset;
   int64_t low = absl::ToUnixSeconds(a), high = absl::ToUnixSeconds(b) + 1;
@@ -42,16 +43,16 @@ Span ClockWindow(int64_t seconds, absl::Time time, absl::TimeZone zone, absl::st
   if (zone.At(start).offset != offset) start = OffsetChange(start, time, zone);
   const absl::Time last = end - absl::Seconds(1);
   if (zone.At(last).offset != offset) end = OffsetChange(time, last, zone);
-  return Span{start, end,
-              absl::StrCat(name, " ", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", start,
-                                                       absl::UTCTimeZone()))};
+  return Span{
+      start, end,
+      absl::StrCat(name, " ", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", start, absl::UTCTimeZone()))};
 }
 
 }  // namespace
 
 absl::string_view WindowKindName(WindowKind kind) {
-  static constexpr absl::string_view kNames[] = {"",     "LIFETIME", "MINUTE", "HOUR",
-                                                "DAY",  "WEEK",     "MONTH"};
+  static constexpr absl::string_view kNames[] = {"",    "LIFETIME", "MINUTE", "HOUR",
+                                                 "DAY", "WEEK",     "MONTH"};
   return kNames[static_cast<int>(kind)];
 }
 

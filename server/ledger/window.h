@@ -12,8 +12,8 @@ namespace bursar::ledger {
 enum class WindowKind { kLifetime = 1, kMinute, kHour, kDay, kWeek, kMonth };
 absl::string_view WindowKindName(WindowKind kind);  // "DAY"
 
-// Over which stretch of time a budget's limit holds. Calendar windows follow the civil calendar of a time
-// zone; they tile time, without gap or overlap, whatever its clocks do.
+// Over which stretch of time a budget's limit holds. Calendar windows follow the civil calendar of
+// a time zone; they tile time, without gap or overlap, whatever its clocks do.
 struct Window {
   WindowKind kind = WindowKind::kLifetime;
   std::string time_zone;  // IANA name; empty = UTC
@@ -30,9 +30,10 @@ struct Span {
 // INVALID_ARGUMENT for a name that is not in the IANA time zone database.
 absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name);
 
-// The window that holds `time`. Days, weeks and months run from the first moment of a civil date to the
-// first moment of the next, so a day can have 23 or 25 hours, and a date that was left out has none.
-// Minutes and hours are the civil ones under one UTC offset: an hour that clocks repeat counts as two.
+// The window that holds `time`. Days, weeks and months run from the first moment of a civil date to
+// the first moment of the next, so a day can have 23 or 25 hours, and a date that was left out has
+// none. Minutes and hours are the civil ones under one UTC offset: an hour that clocks repeat
+// counts as two.
 Span WindowAt(const Window& window, absl::Time time);
 
 }  // namespace bursar::ledger

@@ -80,8 +80,8 @@ class WindowTiles : public testing::TestWithParam<const char*> {};
 
 TEST_P(WindowTiles, WithoutGapOrOverlap) {
   const absl::Time begin = At("2010-06-15T10:17:00Z"), end = At("2020-06-15T00:00:00Z");
-  for (WindowKind kind : {WindowKind::kDay, WindowKind::kWeek, WindowKind::kMonth,
-                          WindowKind::kHour}) {
+  for (WindowKind kind :
+       {WindowKind::kDay, WindowKind::kWeek, WindowKind::kMonth, WindowKind::kHour}) {
     const Window window = In(kind, GetParam());
     Span span = WindowAt(window, begin);
     int windows = 0;
@@ -99,16 +99,17 @@ TEST_P(WindowTiles, WithoutGapOrOverlap) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Zones, WindowTiles,
-    testing::Values("UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Istanbul",
-                    "Europe/Moscow", "Europe/Lisbon", "America/New_York", "America/Los_Angeles",
-                    "America/Sao_Paulo", "America/Caracas", "America/St_Johns", "America/Havana",
-                    "America/Asuncion", "America/Santiago", "America/Scoresbysund",
-                    "Asia/Kolkata", "Asia/Kathmandu", "Asia/Tehran", "Asia/Gaza",
-                    "Asia/Pyongyang", "Asia/Amman", "Africa/Casablanca", "Africa/Cairo",
-                    "Australia/Lord_Howe", "Australia/Adelaide", "Pacific/Apia",
-                    "Pacific/Fakaofo", "Pacific/Chatham", "Antarctica/Troll"));
+INSTANTIATE_TEST_SUITE_P(Zones, WindowTiles,
+                         testing::Values("UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin",
+                                         "Europe/Istanbul", "Europe/Moscow", "Europe/Lisbon",
+                                         "America/New_York", "America/Los_Angeles",
+                                         "America/Sao_Paulo", "America/Caracas", "America/St_Johns",
+                                         "America/Havana", "America/Asuncion", "America/Santiago",
+                                         "America/Scoresbysund", "Asia/Kolkata", "Asia/Kathmandu",
+                                         "Asia/Tehran", "Asia/Gaza", "Asia/Pyongyang", "Asia/Amman",
+                                         "Africa/Casablanca", "Africa/Cairo", "Australia/Lord_Howe",
+                                         "Australia/Adelaide", "Pacific/Apia", "Pacific/Fakaofo",
+                                         "Pacific/Chatham", "Antarctica/Troll"));
 
 TEST(Window, MinutesTileAcrossAHalfHourChange) {  // Lord Howe, 2019-04-07 02:00 -> 01:30
   const Window minute = In(WindowKind::kMinute, "Australia/Lord_Howe");

@@ -47,7 +47,8 @@ void DecodeFields(const Json& json, const Fields& fields, T& value) {
   for (const auto& known : fields) value.*known.field = json.value(known.name, "");
 }
 
-// What this server wrote always decodes; what somebody else changed in the table must not stop a server.
+// What this server wrote always decodes; what somebody else changed in the table must not stop a
+// server.
 template <typename T>
 T DecodeOr(absl::string_view text, T (*decode)(const Json&)) {
   const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
@@ -93,9 +94,8 @@ std::string EncodeJson(const std::vector<usage::GuardrailHit>& hits) {
 std::string EncodeJson(const std::vector<ledger::Filter>& filters) {
   Json json = Json::array();
   for (const auto& filter : filters) {
-    json.push_back({{"dimension", filter.dimension},
-                    {"values", filter.values},
-                    {"exclude", filter.exclude}});
+    json.push_back(
+        {{"dimension", filter.dimension}, {"values", filter.values}, {"exclude", filter.exclude}});
   }
   return json.dump();
 }
@@ -159,11 +159,14 @@ std::vector<ledger::LimitOverride> DecodeOverrides(absl::string_view text) {
   return DecodeOr<std::vector<ledger::LimitOverride>>(text, [](const Json& json) {
     std::vector<ledger::LimitOverride> overrides;
     for (const Json& one : json) {
-      ledger::LimitOverride entry{.group = one.at("group").get<std::map<std::string, std::string>>(),
-                                  .limit = one.at("limit").get<int64_t>(),
-                                  .reason = one.value("reason", "")};
-      if (one.contains("start")) entry.start_time = absl::FromUnixMicros(one["start"].get<int64_t>());
-      if (one.contains("expire")) entry.expire_time = absl::FromUnixMicros(one["expire"].get<int64_t>());
+      ledger::LimitOverride entry{
+          .group = one.at("group").get<std::map<std::string, std::string>>(),
+          .limit = one.at("limit").get<int64_t>(),
+          .reason = one.value("reason", "")};
+      if (one.contains("start"))
+        entry.start_time = absl::FromUnixMicros(one["start"].get<int64_t>());
+      if (one.contains("expire"))
+        entry.expire_time = absl::FromUnixMicros(one["expire"].get<int64_t>());
       overrides.push_back(std::move(entry));
     }
     return overrides;

@@ -9,8 +9,8 @@
 #include "ledger/budget.h"
 #include "usage/record.h"
 
-// The JSON forms of what is kept in jsonb columns. Decoding takes what encoding wrote; anything else gives
-// an empty value.
+// The JSON forms of what is kept in jsonb columns. Decoding takes what encoding wrote; anything
+// else gives an empty value.
 namespace bursar::postgres {
 
 std::string EncodeJson(const std::map<std::string, std::string>& values);

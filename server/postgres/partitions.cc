@@ -4,8 +4,9 @@ namespace bursar::postgres {
 
 absl::Status MakePartitions(Session& session) {
   return session
-      .Execute("SELECT make_usage_partition(now() + month * interval '1 month') "
-               "FROM generate_series(0, 2) AS month")
+      .Execute(
+          "SELECT make_usage_partition(now() + month * interval '1 month') "
+          "FROM generate_series(0, 2) AS month")
       .status();
 }
 

@@ -152,9 +152,9 @@ absl::StatusOr<std::vector<Budget>> PgBudgetStore::List(absl::string_view tenant
   return budgets;
 }
 
-absl::StatusOr<Budget> PgBudgetStore::Update(
-    absl::string_view tenant, absl::string_view id, absl::string_view etag,
-    const std::function<absl::Status(Budget&)>& change) {
+absl::StatusOr<Budget> PgBudgetStore::Update(absl::string_view tenant, absl::string_view id,
+                                             absl::string_view etag,
+                                             const std::function<absl::Status(Budget&)>& change) {
   ASSIGN_OR_RETURN(auto session, pool_.Take());
   ASSIGN_OR_RETURN(Budget budget, BeginWith(session.operator->(), tenant, id, etag));
   if (absl::Status refused = change(budget); !refused.ok()) {

@@ -84,11 +84,12 @@ class CostSql {
     }
     const std::string direction = query_.descending ? " DESC NULLS LAST" : " ASC NULLS LAST";
     const std::string tie_break = query_.order_by == "bucket" ? ", cost DESC" : "";
-    return absl::StrCat("SELECT ", keys, kMeasures, TokenSums(), " FROM usage_record WHERE ", where_,
-                        key_count == 0 ? " HAVING count(*) > 0" : absl::StrCat(" GROUP BY ", positions),
-                        " ORDER BY ", query_.order_by, direction, tie_break,
-                        key_count == 0 ? "" : absl::StrCat(", ", positions), " LIMIT ", limit,
-                        " OFFSET ", query_.offset);
+    return absl::StrCat(
+        "SELECT ", keys, kMeasures, TokenSums(), " FROM usage_record WHERE ", where_,
+        key_count == 0 ? " HAVING count(*) > 0" : absl::StrCat(" GROUP BY ", positions),
+        " ORDER BY ", query_.order_by, direction, tie_break,
+        key_count == 0 ? "" : absl::StrCat(", ", positions), " LIMIT ", limit, " OFFSET ",
+        query_.offset);
   }
 
   std::string Total() const {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "absl/strings/str_split.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "postgres/array.h"
 #include "postgres/json.h"
 #include "postgres/pg_budget_rows.h"
@@ -9,18 +9,20 @@
 #include "status_macros.h"
 #include "usage/field_error.h"
 
-// What a batch reads, in the order in which it must be read: locks first, everything else after them.
+// What a batch reads, in the order in which it must be read: locks first, everything else after
+// them.
 namespace bursar::postgres {
 namespace {
 
 using ledger::Id;
 
-// The reservations' counters are found here too, so that one round trip locks all; a reservation that
-// another replica commits meanwhile is not, and then the batch starts over.
+// The reservations' counters are found here too, so that one round trip locks all; a reservation
+// that another replica commits meanwhile is not, and then the batch starts over.
 constexpr char kLockCounters[] =
     "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version "
     "FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("
-    "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = $1)) "
+    "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = "
+    "$1)) "
     "ORDER BY id FOR NO KEY UPDATE";
 
 constexpr char kLockReservations[] =
@@ -147,8 +149,8 @@ void ReadRecords(const Rows& rows, ledger::State& state) {
 }
 
 absl::Status NoSuchTenant(absl::string_view tenant) {
-  return usage::WithReason(
-      absl::NotFoundError(absl::StrCat("there is no tenant \"", tenant, "\"")), "TENANT_NOT_FOUND");
+  return usage::WithReason(absl::NotFoundError(absl::StrCat("there is no tenant \"", tenant, "\"")),
+                           "TENANT_NOT_FOUND");
 }
 
 }  // namespace
@@ -184,7 +186,8 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
   std::vector<Statement> statements;
   statements.push_back({"BEGIN", {}});
   statements.push_back(
-      {kLockCounters, Params().Text(tenant).Text(UuidArray(footprint.counters)).Text(reservations)});
+      {kLockCounters,
+       Params().Text(tenant).Text(UuidArray(footprint.counters)).Text(reservations)});
   statements.push_back({kLockReservations, Params().Text(tenant).Text(reservations)});
   statements.push_back({kReadRecords, Params().Text(tenant).Text(UuidArray(footprint.records))});
   statements.push_back({kReadEpoch, Params().Text(tenant)});

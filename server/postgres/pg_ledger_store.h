@@ -7,9 +7,9 @@
 
 namespace bursar::postgres {
 
-// The ledger in PostgreSQL: two round trips for a batch, each a pipeline (lock and read; write and commit).
-// Statements are in pg_ledger_read.cc and pg_ledger_write.cc. A lost connection is made anew with the next
-// batch.
+// The ledger in PostgreSQL: two round trips for a batch, each a pipeline (lock and read; write and
+// commit). Statements are in pg_ledger_read.cc and pg_ledger_write.cc. A lost connection is made
+// anew with the next batch.
 class PgLedgerStore final : public ledger::LedgerStore {
  public:
   explicit PgLedgerStore(std::unique_ptr<Session> session) : session_(std::move(session)) {}

@@ -40,6 +40,8 @@ void AddArray(Array& array, const Items& items, Add add) {
   array.Text(inner.Literal());
 }
 
+// A column a line.
+// clang-format off
 constexpr Column<Counter> kCounterColumns[] = {
     {"id", "uuid", "", [](const Counter& c, Array& a) { AddId(a, c.id); }},
     {"budget_uid", "uuid", "", [](const Counter& c, Array& a) { AddId(a, c.budget_uid); }},
@@ -172,6 +174,7 @@ constexpr Column<RecordRow> kRecordColumns[] = {
 };
 #undef BURSAR_TOKENS
 #undef BURSAR_ROW
+// clang-format on
 
 template <typename Row, size_t N>
 std::string InsertSql(const char* table, const Column<Row> (&columns)[N]) {
@@ -180,16 +183,15 @@ std::string InsertSql(const char* table, const Column<Row> (&columns)[N]) {
                       SelectUnnested(std::span<const Column<Row>>(columns)));
 }
 
-// Counters were sorted; new and known ones alike. One whose version is not the expected one is not written,
-// and then nothing is. RETURNING is counted: ROW_COUNT lies on Citus.
+// Counters were sorted; new and known ones alike. One whose version is not the expected one is not
+// written, and then nothing is. RETURNING is counted: ROW_COUNT lies on Citus.
 std::string WriteCountersSql() {
-  return absl::StrCat(
-      "WITH written AS (", InsertSql("counter", kCounterColumns),
-      " ON CONFLICT (id, tenant_id) DO UPDATE SET spent = excluded.spent, "
-      "reserved = excluded.reserved, version = excluded.version "
-      "WHERE counter.version = excluded.version - 1 RETURNING 1) "
-      "SELECT expect_rows((SELECT count(*) FROM written), $",
-      std::size(kCounterColumns) + 2, "::bigint)");
+  return absl::StrCat("WITH written AS (", InsertSql("counter", kCounterColumns),
+                      " ON CONFLICT (id, tenant_id) DO UPDATE SET spent = excluded.spent, "
+                      "reserved = excluded.reserved, version = excluded.version "
+                      "WHERE counter.version = excluded.version - 1 RETURNING 1) "
+                      "SELECT expect_rows((SELECT count(*) FROM written), $",
+                      std::size(kCounterColumns) + 2, "::bigint)");
 }
 
 std::string UpdateReservationsSql() {

@@ -11,9 +11,9 @@ namespace bursar::postgres {
 
 // A bounded set of sessions for what is not the ledger: queries, budgets, keys.
 //
-// Sessions are made when first needed and made anew when their connection was lost. A lease waits for a
-// free one for at most 5 s; then, or when the database cannot be reached, the answer is UNAVAILABLE.
-// Thread-safe; must outlive its leases.
+// Sessions are made when first needed and made anew when their connection was lost. A lease waits
+// for a free one for at most 5 s; then, or when the database cannot be reached, the answer is
+// UNAVAILABLE. Thread-safe; must outlive its leases.
 class SessionPool {
  public:
   class Lease {

@@ -9,13 +9,13 @@
 
 namespace bursar::postgres {
 
-// One column of rows that are written many at a time: COPY is refused under row-level security, so they
-// travel as one array parameter for each column and unnest() makes rows of them.
+// One column of rows that are written many at a time: COPY is refused under row-level security, so
+// they travel as one array parameter for each column and unnest() makes rows of them.
 template <typename Row>
 struct Column {
   const char* name;
   const char* element_type;  // of the array parameter
-  const char* cast;          // "::uuid[]" where an element is an array or JSON in text form; else ""
+  const char* cast;  // "::uuid[]" where an element is an array or JSON in text form; else ""
   void (*add)(const Row& row, Array& array);
 };
 
@@ -29,7 +29,8 @@ std::string ColumnNames(std::span<const Column<Row>> columns) {
   return names;
 }
 
-// "SELECT $1, c0, c1::uuid[] ... FROM unnest($2::uuid[], $3::text[]) AS rows(c0, c1)": $1 is the tenant.
+// "SELECT $1, c0, c1::uuid[] ... FROM unnest($2::uuid[], $3::text[]) AS rows(c0, c1)": $1 is the
+// tenant.
 template <typename Row>
 std::string SelectUnnested(std::span<const Column<Row>> columns) {
   std::string select = "SELECT $1", arrays, names;

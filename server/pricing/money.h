@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-// Money is int64 nano-USD: 1 USD = 10^9. Prices are int64 nano-USD per 10^6 tokens. Neither ever passes
-// through a double.
+// Money is int64 nano-USD: 1 USD = 10^9. Prices are int64 nano-USD per 10^6 tokens. Neither ever
+// passes through a double.
 namespace bursar::pricing {
 
 __extension__ typedef __int128 Int128;

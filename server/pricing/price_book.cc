@@ -24,11 +24,11 @@ struct PriceField {
   TokenClass token_class;
 };
 constexpr PriceField kPriceFields[] = {
-    {"input", TokenClass::kUncachedInput},        {"cache_read", TokenClass::kCacheRead},
+    {"input", TokenClass::kUncachedInput},         {"cache_read", TokenClass::kCacheRead},
     {"cache_write_5m", TokenClass::kCacheWrite5m}, {"cache_write_1h", TokenClass::kCacheWrite1h},
-    {"output", TokenClass::kVisibleOutput},       {"reasoning", TokenClass::kReasoning},
-    {"input_audio", TokenClass::kInputAudio},     {"output_audio", TokenClass::kOutputAudio},
-    {"input_image", TokenClass::kInputImage},     {"output_image", TokenClass::kOutputImage},
+    {"output", TokenClass::kVisibleOutput},        {"reasoning", TokenClass::kReasoning},
+    {"input_audio", TokenClass::kInputAudio},      {"output_audio", TokenClass::kOutputAudio},
+    {"input_image", TokenClass::kInputImage},      {"output_image", TokenClass::kOutputImage},
 };
 
 bool IsOutputClass(TokenClass c) {
@@ -66,7 +66,8 @@ absl::Status ParseNamedPrices(const Json& row, size_t index, const char* field,
   if (!row.contains(field)) return absl::OkStatus();
   for (const auto& [name, value] : row.at(field).items()) {
     auto parsed = ParsePrice(value);
-    if (!parsed.ok()) return RowError(index, absl::StrCat(field, ".", name), parsed.status().message());
+    if (!parsed.ok())
+      return RowError(index, absl::StrCat(field, ".", name), parsed.status().message());
     prices[name] = *parsed;
   }
   return absl::OkStatus();
@@ -107,7 +108,8 @@ absl::StatusOr<Price> ParseRow(const Json& row, size_t index) {
 absl::StatusOr<PriceBook> PriceBook::Parse(absl::string_view text) {
   const Json document = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!document.is_object() || !document.contains("prices") || !document["prices"].is_array()) {
-    return absl::InvalidArgumentError("a price book is a JSON object with \"version\" and \"prices\"");
+    return absl::InvalidArgumentError(
+        "a price book is a JSON object with \"version\" and \"prices\"");
   }
   PriceBook book;
   try {
@@ -121,7 +123,8 @@ absl::StatusOr<PriceBook> PriceBook::Parse(absl::string_view text) {
       book.prices_.push_back(std::move(price));
     }
   } catch (const Json::exception& error) {  // a field of another type than its default
-    return absl::InvalidArgumentError(absl::StrCat("the price book cannot be read: ", error.what()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the price book cannot be read: ", error.what()));
   }
   if (book.version_.empty()) return absl::InvalidArgumentError("version: is missing");
   return book;

@@ -13,8 +13,10 @@ using usage::TokenClass;
 
 constexpr char kBook[] = R"({"version": "test", "prices": [
   {"provider": "p", "model": "m", "input": "2.50", "cache_read": "1.25", "output": "10",
-   "other": {"output_citation": "4"}, "billed_units": {"web_search": "10"}, "max_output_tokens": 100},
-  {"provider": "p", "model": "m", "input": "2", "output": "8", "effective_time": "2026-06-01T00:00:00Z"},
+   "other": {"output_citation": "4"}, "billed_units": {"web_search": "10"},
+   "max_output_tokens": 100},
+  {"provider": "p", "model": "m", "input": "2", "output": "8",
+   "effective_time": "2026-06-01T00:00:00Z"},
   {"provider": "p", "model": "m", "input": "4", "output": "16", "min_input_tokens": 200001,
    "effective_time": "2026-06-01T00:00:00Z"},
   {"provider": "p", "model": "m", "input": "1", "output": "4", "service_tier": "batch"},
@@ -96,7 +98,8 @@ TEST_F(PriceBookTest, WhatHasNoPriceIsUnpricedNeverFree) {
 TEST(PriceBook, ABadRowIsNamed) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"version":"v","prices":[{"provider":"p","model":"m","input":2.5}]})", "prices[0].input"},
-      {R"({"version":"v","prices":[{"provider":"p","model":"m","input":"-1"}]})", "prices[0].input"},
+      {R"({"version":"v","prices":[{"provider":"p","model":"m","input":"-1"}]})",
+       "prices[0].input"},
       {R"({"version":"v","prices":[{"model":"m"}]})", "prices[0].provider"},
       {R"({"version":"v","prices":[{"provider":"p","model":"m","effective_time":"soon"}]})",
        "prices[0].effective_time"},
@@ -114,10 +117,14 @@ TEST(PriceBook, ABadRowIsNamed) {
 TEST(PriceBook, TheBuiltInBookPricesTodaysModels) {
   const auto book = PriceBook::Default();
   ASSERT_TRUE(book.ok()) << book.status();
-  for (const auto& [provider, name] :
-       {std::pair{"openai", "gpt-4o"}, {"openai", "gpt-5-mini"}, {"anthropic", "claude-sonnet-4-5"},
-        {"google", "gemini-2.5-flash"}, {"mistral", "mistral-large-latest"},
-        {"deepseek", "deepseek-chat"}, {"groq", "llama-3.3-70b-versatile"}, {"x-ai", "grok-3"}}) {
+  for (const auto& [provider, name] : {std::pair{"openai", "gpt-4o"},
+                                       {"openai", "gpt-5-mini"},
+                                       {"anthropic", "claude-sonnet-4-5"},
+                                       {"google", "gemini-2.5-flash"},
+                                       {"mistral", "mistral-large-latest"},
+                                       {"deepseek", "deepseek-chat"},
+                                       {"groq", "llama-3.3-70b-versatile"},
+                                       {"x-ai", "grok-3"}}) {
     EXPECT_TRUE(book->CostOf({.provider = provider, .name = name}, Tokens(10, 10), kLate)) << name;
   }
 }

@@ -30,11 +30,10 @@ class AdminService final : public v1::AdminService::CallbackService {
                         v1::DeleteBudgetResponse* response) override;
 
 // A method whose turn comes later says so.
-#define BURSAR_NOT_YET(method)                                                              \
-  Reactor* method(Context* context, const v1::method##Request*, v1::method##Response*)      \
-      override {                                                                            \
-    auto call = Call::Begin(edge_, context, #method, Need::kAdminister);                    \
-    return call->finished() ? call->reactor() : call->Finish(NotYet(#method));              \
+#define BURSAR_NOT_YET(method)                                                                    \
+  Reactor* method(Context* context, const v1::method##Request*, v1::method##Response*) override { \
+    auto call = Call::Begin(edge_, context, #method, Need::kAdminister);                          \
+    return call->finished() ? call->reactor() : call->Finish(NotYet(#method));                    \
   }
   BURSAR_NOT_YET(ImportPrices)
   BURSAR_NOT_YET(ListPrices)

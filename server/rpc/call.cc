@@ -77,8 +77,8 @@ absl::Status Call::Authenticate(Need need) {
 }
 
 absl::Status NotYet(absl::string_view method) {
-  return absl::UnimplementedError(
-      absl::StrCat(method, " is not implemented in this version of Bursar; a later one will have it"));
+  return absl::UnimplementedError(absl::StrCat(
+      method, " is not implemented in this version of Bursar; a later one will have it"));
 }
 
 grpc::ServerUnaryReactor* Call::Finish(const absl::Status& status) {

@@ -21,15 +21,15 @@ enum class Need {
   kAdminister,  // changes of budgets: admin, operator
 };
 
-// What every call passes through. With `keys` absent nobody is asked for a key: everybody is admin of
-// tenant "default" (--insecure-no-auth).
+// What every call passes through. With `keys` absent nobody is asked for a key: everybody is admin
+// of tenant "default" (--insecure-no-auth).
 struct Edge {
   const access::KeyRing* keys = nullptr;
   metrics::Metrics* metrics = nullptr;
 };
 
-// One call under way: authenticated when it begins, counted and finished once. A callback that answers
-// later holds it by shared_ptr.
+// One call under way: authenticated when it begins, counted and finished once. A callback that
+// answers later holds it by shared_ptr.
 class Call {
  public:
   // A call that may not be made is finished at once: `finished()`.

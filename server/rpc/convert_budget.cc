@@ -16,8 +16,8 @@ constexpr char kUpdatable[] =
 absl::Status ValidateBudgetId(absl::string_view field, absl::string_view id) {
   bool valid = !id.empty() && id.size() <= kBudgetIdBytesMax && absl::ascii_isalnum(id[0]);
   for (char c : id) {
-    valid = valid && (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' ||
-                      c == '.');
+    valid = valid &&
+            (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.');
   }
   if (valid) return absl::OkStatus();
   return usage::FieldError(field, absl::StrCat("is \"", id.substr(0, 80),
@@ -26,8 +26,7 @@ absl::Status ValidateBudgetId(absl::string_view field, absl::string_view id) {
 }
 
 absl::StatusOr<ledger::Window> ToWindow(const v1::Window& window) {
-  if (window.kind() == v1::Window::KIND_UNSPECIFIED ||
-      !v1::Window::Kind_IsValid(window.kind())) {
+  if (window.kind() == v1::Window::KIND_UNSPECIFIED || !v1::Window::Kind_IsValid(window.kind())) {
     return usage::FieldError("budget.window.kind",
                              "is missing; allowed are LIFETIME, MINUTE, HOUR, DAY, WEEK and MONTH");
   }
@@ -88,7 +87,8 @@ absl::Status FillOverrides(const v1::Budget& given, ledger::Budget& budget) {
     ledger::LimitOverride out{.limit = entry.limit(), .reason = entry.reason()};
     for (const auto& [dimension, value] : entry.group()) out.group.emplace(dimension, value);
     if (entry.has_start_time()) {
-      ASSIGN_OR_RETURN(out.start_time, FromProto("budget.overrides.start_time", entry.start_time()));
+      ASSIGN_OR_RETURN(out.start_time,
+                       FromProto("budget.overrides.start_time", entry.start_time()));
     }
     if (entry.has_expire_time()) {
       ASSIGN_OR_RETURN(out.expire_time,
@@ -102,7 +102,8 @@ absl::Status FillOverrides(const v1::Budget& given, ledger::Budget& budget) {
 absl::Status UpdateLimit(const v1::Budget& given, absl::string_view path, ledger::Budget& budget) {
   ledger::Budget changed;
   RETURN_IF_ERROR(FillLimit(given, changed));
-  static constexpr absl::string_view kPaths[] = {"", "limit_nanousd", "limit_tokens", "limit_calls"};
+  static constexpr absl::string_view kPaths[] = {"", "limit_nanousd", "limit_tokens",
+                                                 "limit_calls"};
   if (changed.unit != budget.unit || kPaths[static_cast<int>(budget.unit)] != path) {
     return usage::FieldError(absl::StrCat("budget.", path),
                              absl::StrCat("cannot be set: this budget counts in another unit, by ",
@@ -138,8 +139,8 @@ absl::Status UpdateField(const v1::Budget& given, absl::string_view path, ledger
 absl::StatusOr<std::string> BudgetIdOf(absl::string_view name) {
   absl::string_view id = name;
   if (!absl::ConsumePrefix(&id, "budgets/")) {
-    return usage::FieldError("name", absl::StrCat("is \"", name.substr(0, 80),
-                                                  "\"; it must be like budgets/user-day"));
+    return usage::FieldError(
+        "name", absl::StrCat("is \"", name.substr(0, 80), "\"; it must be like budgets/user-day"));
   }
   RETURN_IF_ERROR(ValidateBudgetId("name", id));
   return std::string(id);

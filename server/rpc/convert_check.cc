@@ -13,8 +13,8 @@ namespace {
 absl::StatusOr<absl::Duration> TtlFrom(const google::protobuf::Duration& given) {
   ASSIGN_OR_RETURN(const absl::Duration ttl, FromProto("ttl", given));
   if (ttl < usage::kTtlMin || ttl > usage::kTtlMax) {
-    return usage::FieldError("ttl", absl::StrCat("is ", absl::FormatDuration(ttl),
-                                                 "; allowed are 1 s to 24 h"));
+    return usage::FieldError(
+        "ttl", absl::StrCat("is ", absl::FormatDuration(ttl), "; allowed are 1 s to 24 h"));
   }
   return ttl;
 }
@@ -22,8 +22,8 @@ absl::StatusOr<absl::Duration> TtlFrom(const google::protobuf::Duration& given) 
 absl::Status FillSettle(const v1::CheckBudgetRequest& request, absl::string_view tenant,
                         ledger::Check& check) {
   if (request.settle_size() > usage::kSettleRecordsMax) {
-    return usage::FieldError("settle", absl::StrCat("has ", request.settle_size(),
-                                                    " records; at most 32 are allowed"));
+    return usage::FieldError(
+        "settle", absl::StrCat("has ", request.settle_size(), " records; at most 32 are allowed"));
   }
   for (int i = 0; i < request.settle_size(); ++i) {
     auto record = ToRecord(request.settle(i), tenant);
@@ -141,7 +141,8 @@ absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& requ
 void ToProto(const ledger::CheckAnswer& answer, v1::CheckBudgetResponse& response) {
   response.set_decision(static_cast<v1::Decision>(answer.decision));
   response.set_reason(answer.reason);
-  if (answer.reservation) *response.mutable_reservation() = ReservationToProto(*answer.reservation, answer.now);
+  if (answer.reservation)
+    *response.mutable_reservation() = ReservationToProto(*answer.reservation, answer.now);
   if (answer.cap_max_output_tokens) {
     response.mutable_caps()->set_max_output_tokens(*answer.cap_max_output_tokens);
   }

@@ -16,7 +16,7 @@ struct TokenField {
   void (v1::TokenUsage::*set)(int64_t);
 };
 #define BURSAR_TOKENS(token_class, name) \
-  {TokenClass::token_class, &v1::TokenUsage::name, &v1::TokenUsage::set_##name}
+  { TokenClass::token_class, &v1::TokenUsage::name, &v1::TokenUsage::set_##name }
 constexpr TokenField kTokenFields[] = {
     BURSAR_TOKENS(kUncachedInput, uncached_input_tokens),
     BURSAR_TOKENS(kCacheRead, cache_read_tokens),
@@ -109,8 +109,8 @@ google::protobuf::Timestamp ToProto(absl::Time time) {
   const int64_t seconds = absl::ToUnixSeconds(time);
   out.set_seconds(std::clamp(seconds, kSecondsMin, kSecondsMax));
   if (seconds >= kSecondsMin && seconds <= kSecondsMax) {
-    out.set_nanos(static_cast<int32_t>((time - absl::FromUnixSeconds(seconds)) /
-                                       absl::Nanoseconds(1)));
+    out.set_nanos(
+        static_cast<int32_t>((time - absl::FromUnixSeconds(seconds)) / absl::Nanoseconds(1)));
   }
   return out;
 }
@@ -146,9 +146,8 @@ absl::StatusOr<std::vector<ledger::Filter>> FromProto(
     const google::protobuf::RepeatedPtrField<v1::Filter>& filters) {
   std::vector<ledger::Filter> out;
   for (const auto& filter : filters) {
-    out.push_back({filter.dimension(),
-                   {filter.values().begin(), filter.values().end()},
-                   filter.exclude()});
+    out.push_back(
+        {filter.dimension(), {filter.values().begin(), filter.values().end()}, filter.exclude()});
   }
   return out;
 }

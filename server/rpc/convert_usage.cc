@@ -10,7 +10,8 @@
 namespace bursar::rpc {
 namespace {
 
-// What is checked and not kept: nothing that might hold a prompt, a person or a key is stored unredacted.
+// What is checked and not kept: nothing that might hold a prompt, a person or a key is stored
+// unredacted.
 absl::Status ValidateUnkept(const v1::RecordUsageRequest& request) {
   if (request.error().message().size() > usage::kErrorMessageBytesMax) {
     return usage::FieldError("error.message", "has more than 4 KiB");
@@ -32,7 +33,8 @@ absl::Status FillUsage(const v1::RecordUsageRequest& request, usage::UsageRecord
       return absl::OkStatus();
     case v1::RecordUsageRequest::kProviderUsage:
       return absl::UnimplementedError(
-          "provider_usage: reading a provider's own usage object is not implemented yet; give tokens");
+          "provider_usage: reading a provider's own usage object is not implemented yet; give "
+          "tokens");
     case v1::RecordUsageRequest::USAGE_NOT_SET:
       return absl::OkStatus();
   }

@@ -12,9 +12,7 @@ constexpr int kRetryAfterMs = 100;
 
 int ToRpcCode(const absl::Status& status) { return static_cast<int>(status.code()); }
 
-std::string CodeName(const absl::Status& status) {
-  return absl::StatusCodeToString(status.code());
-}
+std::string CodeName(const absl::Status& status) { return absl::StatusCodeToString(status.code()); }
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;

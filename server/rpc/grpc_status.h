@@ -8,9 +8,9 @@
 
 namespace bursar::rpc {
 
-// The one place where a status becomes gRPC's. Attached as google.rpc.Status: ErrorInfo always (reason of
-// WithReason, else the code's name; domain "bursar"), BadRequest for a FieldError, RetryInfo for
-// RESOURCE_EXHAUSTED and UNAVAILABLE.
+// The one place where a status becomes gRPC's. Attached as google.rpc.Status: ErrorInfo always
+// (reason of WithReason, else the code's name; domain "bursar"), BadRequest for a FieldError,
+// RetryInfo for RESOURCE_EXHAUSTED and UNAVAILABLE.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The same for an answer within a batch: google.rpc.Code and message.

@@ -22,7 +22,8 @@ struct RpcServerOptions {
 
 // The gRPC port: both services, health and reflection, from construction until Drain().
 //
-// Errors: FAILED_PRECONDITION with the address when it cannot be bound. Everything passed must outlive it.
+// Errors: FAILED_PRECONDITION with the address when it cannot be bound. Everything passed must
+// outlive it.
 class RpcServer {
  public:
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
@@ -33,7 +34,7 @@ class RpcServer {
   ~RpcServer();
 
   const std::string& address() const { return address_; }  // as bound
-  void SetServing(bool serving);  // what the health service says
+  void SetServing(bool serving);                           // what the health service says
 
   // NOT_SERVING, no new calls, and those under way may end until the deadline.
   void Drain(absl::Time deadline);

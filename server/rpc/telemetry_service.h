@@ -10,8 +10,8 @@ namespace bursar::rpc {
 
 namespace v1 = bursar::v1;
 
-// What agents call. Each method reads its request, hands an operation to the caller's lane (or a question
-// to the work queue) and answers when that is done.
+// What agents call. Each method reads its request, hands an operation to the caller's lane (or a
+// question to the work queue) and answers when that is done.
 class TelemetryService final : public v1::TelemetryService::CallbackService {
  public:
   TelemetryService(const Edge& edge, ledger::Lanes& lanes, history::CostStore& costs,

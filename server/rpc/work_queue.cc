@@ -32,9 +32,8 @@ grpc::ServerUnaryReactor* WorkQueue::Answer(std::shared_ptr<Call> call,
 }
 
 void WorkQueue::Work() {
-  auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || !waiting_.empty();
-  };
+  auto ready = [this]()
+                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !waiting_.empty(); };
   while (true) {
     std::function<void()> work;
     {

@@ -13,16 +13,15 @@ namespace bursar::rpc {
 
 // Threads for calls that wait for the database (queries, budgets), so that gRPC's own never do.
 //
-// RESOURCE_EXHAUSTED when `waiting_max` calls are waiting, DEADLINE_EXCEEDED when a call's turn came too late.
-// Stop() finishes what waits. Thread-safe.
+// RESOURCE_EXHAUSTED when `waiting_max` calls are waiting, DEADLINE_EXCEEDED when a call's turn
+// came too late. Stop() finishes what waits. Thread-safe.
 class WorkQueue {
  public:
   WorkQueue(int threads, int waiting_max);
   ~WorkQueue();
 
   // Ends the call with what `work` answers, some time later; at once with RESOURCE_EXHAUSTED.
-  grpc::ServerUnaryReactor* Answer(std::shared_ptr<Call> call,
-                                   std::function<absl::Status()> work);
+  grpc::ServerUnaryReactor* Answer(std::shared_ptr<Call> call, std::function<absl::Status()> work);
   void Stop();
 
  private:

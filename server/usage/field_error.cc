@@ -18,8 +18,7 @@ std::optional<std::string> Payload(const absl::Status& status, const char* key) 
 }  // namespace
 
 absl::Status FieldError(absl::string_view field, absl::string_view description) {
-  absl::Status status =
-      absl::InvalidArgumentError(absl::StrCat(field, ": ", description));
+  absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, ": ", description));
   status.SetPayload(kField, absl::Cord(field));
   status.SetPayload(kDescription, absl::Cord(description));
   return status;

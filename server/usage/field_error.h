@@ -8,8 +8,8 @@
 
 namespace bursar::usage {
 
-// INVALID_ARGUMENT about one field of a request. `field` is its path there ("tokens.cache_read_tokens"),
-// `description` says which value it has and what would be right.
+// INVALID_ARGUMENT about one field of a request. `field` is its path there
+// ("tokens.cache_read_tokens"), `description` says which value it has and what would be right.
 absl::Status FieldError(absl::string_view field, absl::string_view description);
 
 // The field that a status of FieldError speaks of.

@@ -52,18 +52,18 @@ int64_t TokenUsage::InputTokens() const { return AllTokens() - OutputTokens(); }
 
 absl::string_view OutcomeName(Outcome outcome) {
   static constexpr absl::string_view kNames[] = {"",          "SUCCEEDED",    "FAILED",
-                                                "CANCELLED", "NOT_EXECUTED", "UNKNOWN"};
+                                                 "CANCELLED", "NOT_EXECUTED", "UNKNOWN"};
   return kNames[static_cast<int>(outcome)];
 }
 
 absl::string_view CostBasisName(CostBasis cost_basis) {
   static constexpr absl::string_view kNames[] = {"",         "PRICED",   "ESTIMATED",
-                                                "DECLARED", "UNPRICED", "ADJUSTED"};
+                                                 "DECLARED", "UNPRICED", "ADJUSTED"};
   return kNames[static_cast<int>(cost_basis)];
 }
 
 absl::string_view DimensionValue(const Subject& subject, const Model& model,
-                                absl::string_view event_type, absl::string_view dimension) {
+                                 absl::string_view event_type, absl::string_view dimension) {
   for (const auto& known : kSubjectDimensions) {
     if (known.name == dimension) return subject.*known.field;
   }

@@ -28,7 +28,8 @@ struct Model {
   bool operator==(const Model&) const = default;
 };
 
-// Disjoint token classes, in the order of TokenUsage's fields; each a column and a price of its own.
+// Disjoint token classes, in the order of TokenUsage's fields; each a column and a price of its
+// own.
 enum class TokenClass {
   kUncachedInput,
   kCacheRead,
@@ -59,7 +60,7 @@ struct TokenUsage {
 
 enum class Outcome { kSucceeded = 1, kFailed, kCancelled, kNotExecuted, kUnknown };
 enum class CostBasis { kPriced = 1, kEstimated, kDeclared, kUnpriced, kAdjusted };
-absl::string_view OutcomeName(Outcome outcome);        // "SUCCEEDED"
+absl::string_view OutcomeName(Outcome outcome);         // "SUCCEEDED"
 absl::string_view CostBasisName(CostBasis cost_basis);  // "PRICED"
 
 struct CallError {
@@ -76,8 +77,8 @@ struct TraceContext {
   std::string trace_id, span_id, parent_span_id;
 };
 
-// One real call, as RecordUsage says it: RecordUsageRequest. Its error message, metadata and content are
-// checked at the door and not kept: nothing unredacted is ever stored.
+// One real call, as RecordUsage says it: RecordUsageRequest. Its error message, metadata and
+// content are checked at the door and not kept: nothing unredacted is ever stored.
 struct UsageRecord {
   std::string usage_id;
   std::string reservation_id;  // empty: usage without a reservation
@@ -100,10 +101,11 @@ struct UsageRecord {
   bool estimated = false;
 };
 
-// The value that a call has for a dimension which budgets can select and group by: the fields of Subject,
-// "label:<name>", "provider", "model", "service_tier", "event_type". Empty where it has none.
+// The value that a call has for a dimension which budgets can select and group by: the fields of
+// Subject, "label:<name>", "provider", "model", "service_tier", "event_type". Empty where it has
+// none.
 absl::string_view DimensionValue(const Subject& subject, const Model& model,
-                                absl::string_view event_type, absl::string_view dimension);
+                                 absl::string_view event_type, absl::string_view dimension);
 
 // Whether budgets know the dimension; kDimensionsText lists them for error messages.
 bool IsDimension(absl::string_view dimension);

@@ -44,8 +44,8 @@ absl::Status ValidateCounts(absl::string_view field, const std::map<std::string,
 
 absl::Status ValidateDuration(absl::string_view field, const std::optional<absl::Duration>& value) {
   if (value && (*value < absl::ZeroDuration() || *value > kLatencyMax)) {
-    return FieldError(field, absl::StrCat("is ", absl::FormatDuration(*value),
-                                          "; allowed are 0 to 7 days"));
+    return FieldError(
+        field, absl::StrCat("is ", absl::FormatDuration(*value), "; allowed are 0 to 7 days"));
   }
   return absl::OkStatus();
 }
@@ -99,10 +99,10 @@ absl::Status ValidateId(absl::string_view field, absl::string_view value) {
 
 absl::Status ValidateSubject(const Subject& s) {
   const std::pair<absl::string_view, const std::string*> fields[] = {
-      {"subject.project", &s.project},       {"subject.team", &s.team},
-      {"subject.user", &s.user},             {"subject.agent", &s.agent},
-      {"subject.workflow", &s.workflow},     {"subject.tool", &s.tool},
-      {"subject.run", &s.run},               {"subject.parent_run", &s.parent_run},
+      {"subject.project", &s.project},   {"subject.team", &s.team},
+      {"subject.user", &s.user},         {"subject.agent", &s.agent},
+      {"subject.workflow", &s.workflow}, {"subject.tool", &s.tool},
+      {"subject.run", &s.run},           {"subject.parent_run", &s.parent_run},
       {"subject.root_run", &s.root_run},
   };
   for (const auto& [field, value] : fields) {
@@ -122,9 +122,12 @@ absl::Status ValidateSubject(const Subject& s) {
 
 absl::Status ValidateModel(const Model& m) {
   const std::pair<absl::string_view, const std::string*> fields[] = {
-      {"model.provider", &m.provider}, {"model.name", &m.name},
-      {"model.service_tier", &m.service_tier}, {"model.region", &m.region},
-      {"model.requested_name", &m.requested_name}, {"model.account", &m.account},
+      {"model.provider", &m.provider},
+      {"model.name", &m.name},
+      {"model.service_tier", &m.service_tier},
+      {"model.region", &m.region},
+      {"model.requested_name", &m.requested_name},
+      {"model.account", &m.account},
   };
   for (const auto& [field, value] : fields) {
     RETURN_IF_ERROR(ValidateText(field, *value, 0, kDimensionBytesMax));

@@ -1,12 +1,11 @@
 #pragma once
 
-
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "usage/record.h"
 
-// Checks what callers send against limits.h. Each error is a FieldError: it names the field, the value
-// (never a long or secret one) and what would be right. Nothing is changed or trimmed.
+// Checks what callers send against limits.h. Each error is a FieldError: it names the field, the
+// value (never a long or secret one) and what would be right. Nothing is changed or trimmed.
 namespace bursar::usage {
 
 // `min..max` bytes of UTF-8 without control characters.

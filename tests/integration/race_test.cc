@@ -1,4 +1,5 @@
-// R2: many ask for the last dollar at once, through three replicas of the real server on one database.
+// R2: many ask for the last dollar at once, through three replicas of the real server on one
+// database.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -57,8 +58,10 @@ class Replicas {
 };
 
 std::string ReservedOf(const std::string& budget) {
-  return absl::StrCat("SELECT coalesce(sum(reserved + spent), 0)::bigint FROM counter "
-                      "JOIN budget ON uid = budget_uid WHERE budget_id = '", budget, "'");
+  return absl::StrCat(
+      "SELECT coalesce(sum(reserved + spent), 0)::bigint FROM counter "
+      "JOIN budget ON uid = budget_uid WHERE budget_id = '",
+      budget, "'");
 }
 
 std::vector<v1::CheckBudgetRequest> Checks(const std::string& prefix, int count,
@@ -82,9 +85,8 @@ TEST(Race, AThousandAskForFiveDollarsAndExactlyFiftyGetTenCents) {
   Replicas replicas;
   for (int round = 0; round < 20; ++round) {
     const std::string name = absl::StrCat("race-", round);
-    ASSERT_TRUE(replicas.client(0)
-                    .CreateBudget(name, ForProject(LifetimeBudget(5 * kDollar), name))
-                    .ok());
+    ASSERT_TRUE(
+        replicas.client(0).CreateBudget(name, ForProject(LifetimeBudget(5 * kDollar), name)).ok());
     const absl::Time begin = absl::Now();
     EXPECT_EQ(replicas.Race(Checks(name, 1000, kDollar / 10, name)), 50) << "round " << round;
     std::cout << "round " << round << ": 1000 checks in " << absl::Now() - begin << "\n";
@@ -96,9 +98,8 @@ TEST(Race, OtherCrowdsAreAdmittedExactlyToo) {
   Replicas replicas;
   for (int count : {100, 5000}) {
     const std::string name = absl::StrCat("crowd-", count);
-    ASSERT_TRUE(replicas.client(0)
-                    .CreateBudget(name, ForProject(LifetimeBudget(5 * kDollar), name))
-                    .ok());
+    ASSERT_TRUE(
+        replicas.client(0).CreateBudget(name, ForProject(LifetimeBudget(5 * kDollar), name)).ok());
     EXPECT_EQ(replicas.Race(Checks(name, count, kDollar / 10, name)), 50) << count;
     EXPECT_EQ(replicas.Sql(ReservedOf(name)), 5 * kDollar);
   }

@@ -10,7 +10,8 @@ constexpr char kTenant[] = "default";
 // One model of one dollar for each million tokens in, and two out.
 constexpr char kPrices[] =
     R"({"version": "test", "prices": [
-         {"provider": "p", "model": "m", "input": "1", "output": "2", "max_output_tokens": 1000}]})";
+         {"provider": "p", "model": "m", "input": "1", "output": "2",
+          "max_output_tokens": 1000}]})";
 
 }  // namespace
 

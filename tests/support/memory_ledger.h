@@ -10,8 +10,8 @@
 
 namespace bursar::testing {
 
-// The ledger's state kept in memory, so that Apply can be tried without a database: what PostgreSQL does
-// between two batches, this does by keeping the state that Apply leaves.
+// The ledger's state kept in memory, so that Apply can be tried without a database: what PostgreSQL
+// does between two batches, this does by keeping the state that Apply leaves.
 class MemoryLedger {
  public:
   MemoryLedger();

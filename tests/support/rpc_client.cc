@@ -25,8 +25,7 @@ grpc::Status CallWith(Stub& stub,
 RpcClient::RpcClient(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  auto channel =
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   telemetry_ = v1::TelemetryService::NewStub(channel);
   admin_ = v1::AdminService::NewStub(channel);
 }
@@ -71,15 +70,15 @@ std::vector<v1::CheckBudgetResponse> RpcClient::CheckAll(
   int failures = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
     contexts[i].set_deadline(std::chrono::system_clock::now() + kDeadline);
-    telemetry_->async()->CheckBudget(&contexts[i], &requests[i], &responses[i],
-                                     [&](const grpc::Status& status) {
-                                       std::lock_guard lock(mutex);
-                                       if (!status.ok()) {
-                                         ++failures;
-                                         std::cerr << "call failed: " << status.error_message() << "\n";
-                                       }
-                                       if (++answered == requests.size()) all_answered.notify_one();
-                                     });
+    telemetry_->async()->CheckBudget(
+        &contexts[i], &requests[i], &responses[i], [&](const grpc::Status& status) {
+          std::lock_guard lock(mutex);
+          if (!status.ok()) {
+            ++failures;
+            std::cerr << "call failed: " << status.error_message() << "\n";
+          }
+          if (++answered == requests.size()) all_answered.notify_one();
+        });
   }
   std::unique_lock lock(mutex);
   all_answered.wait(lock, [&] { return answered == requests.size(); });

@@ -26,13 +26,12 @@ class RpcClient {
   // Each waits for its answer, for at most 30 s.
   grpc::Status Check(const v1::CheckBudgetRequest& request, v1::CheckBudgetResponse& response);
   grpc::Status Record(const v1::RecordUsageRequest& request, v1::RecordUsageResponse& response);
-  grpc::Status Release(const std::string& reservation_id,
-                       v1::ReleaseReservationResponse& response);
+  grpc::Status Release(const std::string& reservation_id, v1::ReleaseReservationResponse& response);
   grpc::Status Query(const v1::QueryCostsRequest& request, v1::QueryCostsResponse& response);
   grpc::Status CreateBudget(const std::string& id, const v1::Budget& budget);
 
-  // All at once, each at most once; the answers in order of the requests. Statuses that are not OK are
-  // counted in `failed`.
+  // All at once, each at most once; the answers in order of the requests. Statuses that are not OK
+  // are counted in `failed`.
   std::vector<v1::CheckBudgetResponse> CheckAll(const std::vector<v1::CheckBudgetRequest>& requests,
                                                 int* failed = nullptr);
 

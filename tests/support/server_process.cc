@@ -56,10 +56,14 @@ std::unique_ptr<ServerProcess> ServerProcess::On(const std::string& database_url
       std::vector<std::string>{"--database-url", database_url, "--insecure-no-auth"});
 }
 
-ServerProcess::ServerProcess(std::vector<std::string> flags)
-    : log_path_(folder_.path() + "/log") {
-  std::vector<std::string> arguments = {ProgramPath("bursar-server"), "--listen", "127.0.0.1:0",
-                                        "--http", "127.0.0.1:0", "--log-format", "json"};
+ServerProcess::ServerProcess(std::vector<std::string> flags) : log_path_(folder_.path() + "/log") {
+  std::vector<std::string> arguments = {ProgramPath("bursar-server"),
+                                        "--listen",
+                                        "127.0.0.1:0",
+                                        "--http",
+                                        "127.0.0.1:0",
+                                        "--log-format",
+                                        "json"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   pid_ = Spawn(arguments, log_path_);
   const absl::Time deadline = absl::Now() + kStartMax;

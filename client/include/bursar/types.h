@@ -33,7 +33,7 @@ struct Model {
   std::string provider;      // "openai", "anthropic", "google", "bedrock", ...
   std::string name;          // in a check: the model asked for; in a record: the one that answered
   std::string service_tier;  // "", "batch", "flex", "priority", ...
-  std::string region;        //
+  std::string region;
   std::string requested_name;  // in a record: the model asked for, where it differs
   std::string account;         // the provider's project, workspace or deployment
 };
