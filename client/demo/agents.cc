@@ -33,7 +33,7 @@ std::vector<Agent> Fleet() {
   return {
       {"researcher", "insight", Named("openai", "gpt-4o"), 15, 60, 512, 450ms, 11ms},
       {"coder", "platform", Named("anthropic", "claude-sonnet-4"), 30, 120, 1024, 900ms, 16ms},
-      {"reviewer", "platform", Named("anthropic", "claude-opus-4-1"), 6, 30, 512, 1400ms, 25ms},
+      {"reviewer", "platform", Named("anthropic", "claude-opus-4-1"), 15, 60, 512, 1400ms, 25ms},
       {"planner", "insight", Named("openai", "gpt-4o"), 4, 15, 512, 450ms, 11ms},
       {"analyst", "insight", Named("google", "gemini-2.5-pro"), 10, 40, 512, 700ms, 9ms},
       {"summarizer", "support", Named("google", "gemini-2.5-flash"), 3, 15, 256, 250ms, 5ms},

@@ -116,6 +116,71 @@ TEST(GrpcConnection, CarriesTheAnswerBack) {
   EXPECT_EQ(response->settled[0].status().code(), StatusCode::kAlreadyExists);
 }
 
+TEST(GrpcConnection, ReleasesAndExtends) {
+  testing::FakeServer server;
+  server.release = [](const v1::ReleaseReservationRequest& request,
+                      v1::ReleaseReservationResponse* response) {
+    EXPECT_EQ(request.ShortDebugString(), R"(reservation_id: "r-1" reason: "not sent")");
+    response->mutable_reservation()->set_state(v1::Reservation::STATE_RELEASED);
+    return grpc::Status::OK;
+  };
+  server.extend = [](const v1::ExtendReservationRequest& request,
+                     v1::ExtendReservationResponse* response) {
+    EXPECT_EQ(request.ttl().seconds(), 60);
+    EXPECT_EQ(request.hold_nanousd(), 9);
+    EXPECT_EQ(request.observed().visible_output_tokens(), 4);
+    response->set_decision(v1::DECISION_DENY);
+    response->mutable_reservation()->set_observed_nanousd(8);
+    return grpc::Status::OK;
+  };
+  const Client client = Connect(server);
+  const auto released = client.Release({.reservation_id = "r-1", .reason = "not sent"});
+  ASSERT_TRUE(released.ok()) << released.status().ToString();
+  EXPECT_EQ(released->reservation.state, Reservation::State::kReleased);
+  const auto extended = client.Extend({.reservation_id = "r-1",
+                                       .ttl = 60s,
+                                       .hold_nanousd = 9,
+                                       .observed = TokenUsage{.visible_output_tokens = 4}});
+  ASSERT_TRUE(extended.ok()) << extended.status().ToString();
+  EXPECT_FALSE(extended->allowed());
+  EXPECT_EQ(extended->reservation.observed_nanousd, 8);
+}
+
+TEST(GrpcConnection, QueriesCosts) {
+  testing::FakeServer server;
+  server.costs = [](const v1::QueryCostsRequest& request, v1::QueryCostsResponse* response) {
+    EXPECT_TRUE(
+        MessageDifferencer::Equivalent(request, FromText<v1::QueryCostsRequest>(R"pb(
+                                         start_time { seconds: 1700000000 }
+                                         time_zone: "Europe/Berlin"
+                                         bucket: BUCKET_WEEK
+                                         group_by: "model"
+                                         filters { dimension: "user" values: "ada" exclude: true }
+                                         page_size: 5
+                                       )pb")))
+        << request.DebugString();
+    v1::CostRow* row = response->add_rows();
+    (*row->mutable_group())["model"] = "gpt-4o";
+    row->set_cost_nanousd(7);
+    response->mutable_total()->set_calls(3);
+    response->set_next_page_token("2");
+    return grpc::Status::OK;
+  };
+  const auto report = Connect(server).QueryCosts(
+      {.start_time = Timestamp(1700000000s),
+       .time_zone = "Europe/Berlin",
+       .bucket = CostQuery::Bucket::kWeek,
+       .group_by = {"model"},
+       .filters = {{.dimension = "user", .values = {"ada"}, .exclude = true}},
+       .page_size = 5});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  ASSERT_EQ(report->rows.size(), 1u);
+  EXPECT_EQ(report->rows[0].group.at("model"), "gpt-4o");
+  EXPECT_EQ(report->rows[0].cost_nanousd, 7);
+  EXPECT_EQ(report->total.calls, 3);
+  EXPECT_EQ(report->next_page_token, "2");
+}
+
 TEST(GrpcConnection, RefusesMetadataThatIsNoJsonObjectWithoutACall) {
   testing::FakeServer server;
   const Client client = Connect(server);

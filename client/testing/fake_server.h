@@ -40,6 +40,8 @@ class FakeServer {
   Answer<v1::CheckBudgetRequest, v1::CheckBudgetResponse> check;
   Answer<v1::RecordUsageRequest, v1::RecordUsageResponse> record;
   Answer<v1::BatchRecordUsageRequest, v1::BatchRecordUsageResponse> record_batch;
+  Answer<v1::ReleaseReservationRequest, v1::ReleaseReservationResponse> release;
+  Answer<v1::ExtendReservationRequest, v1::ExtendReservationResponse> extend;
   Answer<v1::GetBudgetStatusRequest, v1::GetBudgetStatusResponse> status;
   Answer<v1::QueryCostsRequest, v1::QueryCostsResponse> costs;
   Answer<v1::CreateBudgetRequest, v1::CreateBudgetResponse> create_budget;
@@ -75,6 +77,16 @@ class FakeServer {
                                   const v1::BatchRecordUsageRequest* request,
                                   v1::BatchRecordUsageResponse* response) override {
       return server->Say(*call, server->record_batch, request, response);
+    }
+    grpc::Status ReleaseReservation(grpc::ServerContext* call,
+                                    const v1::ReleaseReservationRequest* request,
+                                    v1::ReleaseReservationResponse* response) override {
+      return server->Say(*call, server->release, request, response);
+    }
+    grpc::Status ExtendReservation(grpc::ServerContext* call,
+                                   const v1::ExtendReservationRequest* request,
+                                   v1::ExtendReservationResponse* response) override {
+      return server->Say(*call, server->extend, request, response);
     }
     grpc::Status GetBudgetStatus(grpc::ServerContext* call,
                                  const v1::GetBudgetStatusRequest* request,

@@ -2,54 +2,64 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <iostream>
 #include <mutex>
+
+#include "google/rpc/error_details.pb.h"
 
 namespace bursar::testing {
 namespace {
 
 constexpr std::chrono::seconds kDeadline(30);
 
-template <typename Stub, typename Request, typename Response>
-grpc::Status CallWith(Stub& stub,
-                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                      const Request& request, Response& response) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  response.Clear();
-  return (stub.*method)(&context, request, &response);
+std::string BytesOf(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  if (!buffer.Dump(&slices).ok()) return "";
+  std::string bytes;
+  for (const auto& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
 }
 
 }  // namespace
 
-RpcClient::RpcClient(const std::string& address) {
+RpcClient::RpcClient(const std::string& address, const std::string& key)
+    : key_(key), deadline_(kDeadline) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  raw_ = std::make_unique<grpc::GenericStub>(channel);
   telemetry_ = v1::TelemetryService::NewStub(channel);
   admin_ = v1::AdminService::NewStub(channel);
 }
 
+void RpcClient::Prepare(grpc::ClientContext& context) const {
+  context.set_deadline(std::chrono::system_clock::now() + deadline_);
+  if (!key_.empty()) context.AddMetadata("authorization", "Bearer " + key_);
+}
+
 grpc::Status RpcClient::Check(const v1::CheckBudgetRequest& request,
                               v1::CheckBudgetResponse& response) {
-  return CallWith(*telemetry_, &v1::TelemetryService::Stub::CheckBudget, request, response);
+  return Call(&Telemetry::CheckBudget, request, response);
 }
 
 grpc::Status RpcClient::Record(const v1::RecordUsageRequest& request,
                                v1::RecordUsageResponse& response) {
-  return CallWith(*telemetry_, &v1::TelemetryService::Stub::RecordUsage, request, response);
+  return Call(&Telemetry::RecordUsage, request, response);
 }
 
 grpc::Status RpcClient::Release(const std::string& reservation_id,
                                 v1::ReleaseReservationResponse& response) {
   v1::ReleaseReservationRequest request;
   request.set_reservation_id(reservation_id);
-  return CallWith(*telemetry_, &v1::TelemetryService::Stub::ReleaseReservation, request, response);
+  return Call(&Telemetry::ReleaseReservation, request, response);
 }
 
 grpc::Status RpcClient::Query(const v1::QueryCostsRequest& request,
                               v1::QueryCostsResponse& response) {
-  return CallWith(*telemetry_, &v1::TelemetryService::Stub::QueryCosts, request, response);
+  return Call(&Telemetry::QueryCosts, request, response);
 }
 
 grpc::Status RpcClient::CreateBudget(const std::string& id, const v1::Budget& budget) {
@@ -57,7 +67,22 @@ grpc::Status RpcClient::CreateBudget(const std::string& id, const v1::Budget& bu
   request.set_budget_id(id);
   *request.mutable_budget() = budget;
   v1::CreateBudgetResponse response;
-  return CallWith(*admin_, &v1::AdminService::Stub::CreateBudget, request, response);
+  return Call(&Admin::CreateBudget, request, response);
+}
+
+grpc::Status RpcClient::CallRaw(const std::string& path, const std::string& request,
+                                std::string& response) {
+  grpc::ClientContext context;
+  Prepare(context);
+  grpc::Slice slice(request);
+  const grpc::ByteBuffer sent(&slice, 1);
+  grpc::ByteBuffer received;
+  std::promise<grpc::Status> ended;
+  raw_->UnaryCall(&context, path, grpc::StubOptions(), &sent, &received,
+                  [&](grpc::Status status) { ended.set_value(std::move(status)); });
+  grpc::Status status = ended.get_future().get();
+  if (status.ok()) response = BytesOf(received);
+  return status;
 }
 
 std::vector<v1::CheckBudgetResponse> RpcClient::CheckAll(
@@ -69,7 +94,7 @@ std::vector<v1::CheckBudgetResponse> RpcClient::CheckAll(
   size_t answered = 0;
   int failures = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
-    contexts[i].set_deadline(std::chrono::system_clock::now() + kDeadline);
+    Prepare(contexts[i]);
     telemetry_->async()->CheckBudget(
         &contexts[i], &requests[i], &responses[i], [&](const grpc::Status& status) {
           std::lock_guard lock(mutex);
@@ -86,10 +111,43 @@ std::vector<v1::CheckBudgetResponse> RpcClient::CheckAll(
   return responses;
 }
 
+ErrorDetails DetailsOf(const grpc::Status& status) {
+  ErrorDetails found;
+  google::rpc::Status details;
+  if (status.error_details().empty() || !details.ParseFromString(status.error_details())) {
+    return found;
+  }
+  found.readable = details.code() == static_cast<int>(status.error_code());
+  for (const auto& detail : details.details()) {
+    google::rpc::ErrorInfo info;
+    google::rpc::BadRequest bad_request;
+    if (detail.UnpackTo(&info)) {
+      found.reason = info.reason();
+      found.domain = info.domain();
+    }
+    if (detail.UnpackTo(&bad_request)) {
+      for (const auto& violation : bad_request.field_violations()) {
+        found.fields.push_back(violation.field());
+      }
+    }
+    found.retry |= detail.Is<google::rpc::RetryInfo>();
+  }
+  return found;
+}
+
 v1::CheckBudgetRequest CheckOf(const std::string& id, int64_t cost_nanousd) {
   v1::CheckBudgetRequest request;
   request.set_request_id(id);
   request.set_cost_nanousd(cost_nanousd);
+  return request;
+}
+
+v1::RecordUsageRequest RecordOf(const std::string& id, int64_t cost_nanousd,
+                                const std::string& reservation_id) {
+  v1::RecordUsageRequest request;
+  request.set_usage_id(id);
+  request.set_cost_nanousd(cost_nanousd);
+  request.set_reservation_id(reservation_id);
   return request;
 }
 
@@ -98,6 +156,13 @@ v1::Budget LifetimeBudget(int64_t limit_nanousd, const std::vector<std::string>&
   budget.set_limit_nanousd(limit_nanousd);
   budget.mutable_window()->set_kind(v1::Window::KIND_LIFETIME);
   for (const auto& dimension : group_by) budget.add_group_by(dimension);
+  return budget;
+}
+
+v1::Budget OfProject(v1::Budget budget, const std::string& project) {
+  auto* filter = budget.add_selector();
+  filter->set_dimension("project");
+  filter->add_values(project);
   return budget;
 }
 
