@@ -21,7 +21,7 @@ constexpr int64_t kPlenty = 9'000'000 * kDollar;
 
 struct Figure {
   std::string name, what;
-  double value = 0;   // the ratio, or the figure itself where it is absolute
+  double value = 0;  // the ratio, or the figure itself where it is absolute
   double must = 0;
   bool at_most = false;  // else at least
   std::string detail;
@@ -108,8 +108,11 @@ Figure MeasureP1(const Options& options) {
   Stage stage;
   const LoadResult bare = Load({noop.address}, options, 256, Checks("n"));
   const LoadResult real = Load(stage.addresses(), options, 256, Checks("p1-"));
-  return {"p1", "checks/s, 256 in flight, against a no-op RPC",
-          real.calls_per_second / bare.calls_per_second, 0.5, false,
+  return {"p1",
+          "checks/s, 256 in flight, against a no-op RPC",
+          real.calls_per_second / bare.calls_per_second,
+          0.5,
+          false,
           absl::StrCat(Describe(real), "; no-op ", Describe(bare))};
 }
 
@@ -135,8 +138,11 @@ Figure MeasureP2(const Options& options) {
   const LoadResult bare = Load({noop.address}, options, 1, Checks("n"));
   const absl::Duration update = UpdateP50(stage.database(), options.duration);
   const LoadResult real = Load(stage.addresses(), options, 1, Checks("p2-"));
-  return {"p2", "p50 of a lonely check, against a no-op RPC and an UPDATE",
-          absl::FDivDuration(real.p50, bare.p50 + update), 1.7, true,
+  return {"p2",
+          "p50 of a lonely check, against a no-op RPC and an UPDATE",
+          absl::FDivDuration(real.p50, bare.p50 + update),
+          1.7,
+          true,
           absl::StrCat(Describe(real), "; no-op p50 ", absl::ToInt64Microseconds(bare.p50),
                        " us, UPDATE p50 ", absl::ToInt64Microseconds(update), " us")};
 }
@@ -146,8 +152,8 @@ Figure MeasureP5(const Options& options) {
   const LoadResult before = Load(stage.addresses(), options, 64, Checks("p5a-"));
   auto session = stage.database().Connect({.statement_timeout = absl::Minutes(10)});
   const absl::Time begin = absl::Now();
-  // A million records that are in the window, with their ids; the counters say nothing of them, and need
-  // not: what is measured is whether a check's time grows with history.
+  // A million records that are in the window, with their ids; the counters say nothing of them, and
+  // need not: what is measured is whether a check's time grows with history.
   auto filled = session->Execute(
       "WITH r AS (INSERT INTO usage_record (receive_time, id, tenant_id, usage_id, charge_time, "
       "run, user_name, provider, model, event_type, outcome, attempt, cost_nanousd, cost_basis, "
@@ -162,8 +168,11 @@ Figure MeasureP5(const Options& options) {
   if (!filled.ok()) std::cerr << filled.status() << "\n";
   const absl::Duration filling = absl::Now() - begin;
   const LoadResult after = Load(stage.addresses(), options, 64, Checks("p5b-"));
-  return {"p5", "time of a check with 1 M records in the window, against none",
-          before.calls_per_second / after.calls_per_second, 1.2, true,
+  return {"p5",
+          "time of a check with 1 M records in the window, against none",
+          before.calls_per_second / after.calls_per_second,
+          1.2,
+          true,
           absl::StrCat(Describe(after), "; before ", Describe(before), "; filled in ",
                        absl::FormatDuration(filling))};
 }
@@ -174,8 +183,11 @@ Figure MeasureP6(const Options& options) {
   stage.Add("empty", "[]", 6, 0, R"([{"dimension":"agent","values":["agent"],"exclude":false}])");
   const LoadResult bare = Load({noop.address}, options, 256, Checks("n"));
   const LoadResult real = Load(stage.addresses(), options, 256, Checks("p6-"));
-  return {"p6", "checks/s on an exhausted budget, against a no-op RPC",
-          real.calls_per_second / bare.calls_per_second, 0.7, false,
+  return {"p6",
+          "checks/s on an exhausted budget, against a no-op RPC",
+          real.calls_per_second / bare.calls_per_second,
+          0.7,
+          false,
           absl::StrCat(Describe(real), ", denied ", real.denied, " of ", real.calls, "; no-op ",
                        Describe(bare))};
 }
@@ -184,8 +196,11 @@ Figure MeasureP8InFlight(const Options& options) {
   Stage stage;
   const LoadResult few = Load(stage.addresses(), options, 16, Checks("p8a-"));
   const LoadResult many = Load(stage.addresses(), options, 256, Checks("p8b-"));
-  return {"p8", "one hot budget: 256 in flight against 16",
-          many.calls_per_second / few.calls_per_second, 1.0, false,
+  return {"p8",
+          "one hot budget: 256 in flight against 16",
+          many.calls_per_second / few.calls_per_second,
+          1.0,
+          false,
           absl::StrCat(Describe(many), "; 16 in flight ", Describe(few))};
 }
 
@@ -197,8 +212,11 @@ Figure MeasureP8Replicas(const Options& options) {
   }
   Stage stage(3);
   three = Load(stage.addresses(), options, 256, Checks("p8d-"));
-  return {"p8_replicas", "one hot budget: 3 replicas against 1",
-          three.calls_per_second / one.calls_per_second, 0.7, false,
+  return {"p8_replicas",
+          "one hot budget: 3 replicas against 1",
+          three.calls_per_second / one.calls_per_second,
+          0.7,
+          false,
           absl::StrCat(Describe(three), "; one ", Describe(one))};
 }
 
@@ -213,8 +231,12 @@ Figure MeasureP9Start(const Options&) {
   testing::TestDatabase database;
   const absl::Time begin = absl::Now();
   const Server server = StartServer(database.url());
-  return {"p9_start", "start to serving with the database up, s",
-          absl::ToDoubleSeconds(absl::Now() - begin), 1.0, true, ""};
+  return {"p9_start",
+          "start to serving with the database up, s",
+          absl::ToDoubleSeconds(absl::Now() - begin),
+          1.0,
+          true,
+          ""};
 }
 
 void Print(const Figure& figure) {
@@ -229,10 +251,14 @@ void Print(const Figure& figure) {
 
 int MeasureAll(const Options& options) {
   const std::pair<const char*, Figure (*)(const Options&)> measures[] = {
-      {"p1", MeasureP1},       {"p2", MeasureP2},
-      {"p5", MeasureP5},       {"p6", MeasureP6},
-      {"p8", MeasureP8InFlight}, {"p8_replicas", MeasureP8Replicas},
-      {"p9_memory", MeasureP9Memory}, {"p9_start", MeasureP9Start}};
+      {"p1", MeasureP1},
+      {"p2", MeasureP2},
+      {"p5", MeasureP5},
+      {"p6", MeasureP6},
+      {"p8", MeasureP8InFlight},
+      {"p8_replicas", MeasureP8Replicas},
+      {"p9_memory", MeasureP9Memory},
+      {"p9_start", MeasureP9Start}};
   std::cout << "figure          value      must          what\n";
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [name, measure] : measures) {
@@ -240,9 +266,9 @@ int MeasureAll(const Options& options) {
     if (!only.empty() && std::find(only.begin(), only.end(), name) == only.end()) continue;
     const Figure figure = measure(options);
     Print(figure);
-    json[figure.name] = {{"ratio", figure.value}, {"must", figure.must},
+    json[figure.name] = {{"ratio", figure.value},     {"must", figure.must},
                          {"at_most", figure.at_most}, {"met", figure.met()},
-                         {"what", figure.what}, {"detail", figure.detail}};
+                         {"what", figure.what},       {"detail", figure.detail}};
   }
   if (options.json_path.empty()) return 0;
   std::ofstream file(options.json_path);

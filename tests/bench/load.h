@@ -12,7 +12,8 @@ namespace bursar::bench {
 
 namespace v1 = bursar::v1;
 
-// What a load gave: closed loop, each of `in_flight` sends its next call when its last one was answered.
+// What a load gave: closed loop, each of `in_flight` sends its next call when its last one was
+// answered.
 struct LoadResult {
   double calls_per_second = 0;
   absl::Duration p50, p99;

@@ -73,9 +73,9 @@ int64_t Process::MemoryBytes() const {
 Server StartServer(const std::string& database_url, std::vector<std::string> flags) {
   const std::string path =
       std::filesystem::path(OwnPath()).parent_path().string() + "/bursar-server";
-  std::vector<std::string> argv = {path, "--database-url", database_url, "--insecure-no-auth",
-                                   "--listen", "127.0.0.1:0", "--http", "off",
-                                   "--log-format", "json"};
+  std::vector<std::string> argv = {
+      path,          "--database-url", database_url, "--insecure-no-auth", "--listen",
+      "127.0.0.1:0", "--http",         "off",        "--log-format",       "json"};
   argv.insert(argv.end(), flags.begin(), flags.end());
   Server server{std::make_unique<Process>(argv), ""};
   for (std::string line; !(line = server.process->ReadLine()).empty();) {

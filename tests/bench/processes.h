@@ -18,7 +18,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  std::string ReadLine();  // "" at the end of its output
+  std::string ReadLine();       // "" at the end of its output
   int64_t MemoryBytes() const;  // resident, of the process alone
 
  private:

@@ -35,12 +35,27 @@ std::vector<absl::StatusOr<ledger::Answer>> MemoryLedger::RunAll(
   const ledger::Footprint footprint = ledger::FootprintOf(operations, book_, state_.now);
   state_.locked.clear();
   state_.locked.insert(footprint.counters.begin(), footprint.counters.end());
+  for (const auto& operation : operations) LockAlsoWithoutReservation(operation);
   ledger::Applied applied = ledger::Apply(state_, operations);
-  // The footprint is exact where the time is, and every pinned counter is in memory.
+  // The footprint is exact where the time is, and every pinned counter is in memory: running again,
+  // as a lane does, is never needed.
   if (!applied.missing.empty()) std::abort();
   for (const ledger::Id& id : applied.changes.counters) ++state_.counters.at(id).version;
   changes_ = std::move(applied.changes);
   return std::move(applied.answers);
+}
+
+// A record whose reservation turns out to be unknown charges what matches its own subject.
+void MemoryLedger::LockAlsoWithoutReservation(const ledger::Operation& operation) {
+  std::vector<ledger::Record> records;
+  if (auto* record = std::get_if<ledger::Record>(&operation)) records = {*record};
+  if (auto* check = std::get_if<ledger::Check>(&operation)) records = check->settle;
+  for (const auto& record : records) {
+    const auto& used = record.usage;
+    const auto matches = ledger::MatchBudgets(book_, used.subject, used.model, used.event_type,
+                                              used.occur_time.value_or(state_.now));
+    for (const auto& match : matches.counted) state_.locked.insert(match.counter);
+  }
 }
 
 void MemoryLedger::Seal(ledger::Check& check) {

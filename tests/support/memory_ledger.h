@@ -44,6 +44,8 @@ class MemoryLedger {
   static void Seal(ledger::Check& check);
 
  private:
+  void LockAlsoWithoutReservation(const ledger::Operation& operation);
+
   ledger::BudgetBook book_;
   pricing::PriceBook prices_;
   ledger::State state_;
