@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "access/key_ring.h"
@@ -56,6 +57,7 @@ struct App::Parts {
   Clock clock;
   metrics::Metrics metrics;
   std::atomic<bool> database_answers{true};
+  bool started = false;  // said so in the log, so that the stop is said too
 
   std::unique_ptr<postgres::Cluster> cluster;
   postgres::SessionOptions session_options;
@@ -182,6 +184,7 @@ absl::Status App::Serve() {
         ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(p.session_options));
         return postgres::MakePartitions(*session);
       }));
+  p.started = true;
   Log(LogLevel::kInfo, "server_started",
       {{"listen", p.rpc->address()},
        {"http", p.http ? p.http->address() : ""},
@@ -194,7 +197,6 @@ absl::Status App::Serve() {
 
 void App::Stop() {
   Parts& p = *parts_;
-  const bool was_serving = p.rpc != nullptr;
   p.periodic.clear();
   if (p.rpc) p.rpc->Drain(p.clock.Now() + p.config.drain_timeout);
   if (p.lanes) p.lanes->Stop();  // answers what is left, so that no call waits for it
@@ -209,7 +211,7 @@ void App::Stop() {
     }
     p.cluster.reset();
   }
-  if (was_serving) Log(LogLevel::kInfo, "server_stopped");
+  if (std::exchange(p.started, false)) Log(LogLevel::kInfo, "server_stopped");
 }
 
 }  // namespace bursar

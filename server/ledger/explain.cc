@@ -16,7 +16,7 @@ std::string NameOf(const BudgetStatus& status) {
 }
 
 std::string WindowText(const BudgetStatus& status) {
-  if (status.window_end == absl::InfiniteFuture()) return "; it has no window that ends";
+  if (status.window_end == absl::InfiniteFuture()) return "; it never resets";
   return absl::StrCat(
       "; its window ends at ",
       absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", status.window_end, absl::UTCTimeZone()));

@@ -1,10 +1,13 @@
 #include "rpc/rpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
 #include "absl/strings/str_cat.h"
+#include "log.h"
 #include "rpc/admin_service.h"
 #include "rpc/telemetry_service.h"
 
@@ -14,6 +17,19 @@ namespace {
 constexpr int kMessageBytesMax = 4 << 20;
 constexpr int kMetadataBytesMax = 16 << 10;
 constexpr int kStreamsMax = 1000;  // of one connection
+
+// What gRPC and protobuf have to say becomes one of our own lines, so that all of them are alike.
+void TakeOverLogs() {
+  gpr_set_log_function([](gpr_log_func_args* args) {
+    const bool error = args->severity == GPR_LOG_SEVERITY_ERROR;
+    Log(error ? LogLevel::kWarning : LogLevel::kDebug, "grpc", {{"message", args->message}});
+  });
+  google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int,
+                                     const std::string& message) {
+    const bool error = level >= google::protobuf::LOGLEVEL_ERROR;
+    Log(error ? LogLevel::kWarning : LogLevel::kDebug, "protobuf", {{"message", message}});
+  });
+}
 
 std::string WithPort(const std::string& listen, int port) {
   return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port);
@@ -44,6 +60,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions opt
                                                             history::CostStore& costs,
                                                             ledger::BudgetStore& budgets,
                                                             metrics::Metrics& metrics) {
+  TakeOverLogs();
   auto rpc = std::unique_ptr<RpcServer>(new RpcServer());
   rpc->services_ = std::make_unique<Services>(options, lanes, costs, budgets, metrics);
   grpc::EnableDefaultHealthCheckService(true);
