@@ -53,7 +53,7 @@ CREATE TABLE counter (
   id uuid,
   tenant_id text,
   budget_uid uuid NOT NULL,
-  group_values jsonb NOT NULL,     -- {"user": "carol"}
+  group_values text NOT NULL,      -- JSON: {"user": "carol"}
   window_start timestamptz NOT NULL,
   window_end timestamptz NOT NULL,
   spent bigint NOT NULL,           -- = sum of usage_record.charged for this counter
@@ -68,8 +68,8 @@ CREATE TABLE reservation (
   tenant_id text,
   request_id text NOT NULL,
   state smallint NOT NULL,         -- bursar.v1.Reservation.State
-  subject jsonb NOT NULL,
-  model jsonb NOT NULL,
+  subject text NOT NULL,           -- JSON of its fields that are not empty
+  model text NOT NULL,             -- likewise
   event_type text NOT NULL,
   reserved_nanousd bigint NOT NULL,
   reserved_tokens bigint NOT NULL,

@@ -1,48 +1,79 @@
 #include "postgres/array.h"
 
-#include "absl/strings/str_cat.h"
-#include "postgres/timestamp.h"
-
 namespace bursar::postgres {
+namespace {
 
-Array& Array::Text(std::string_view value) {
-  Separate();
-  literal_.reserve(literal_.size() + value.size() + 2);
-  literal_ += '"';
-  while (true) {  // plain stretches whole: nearly every value is one
-    const size_t special = value.find_first_of("\"\\");
-    literal_.append(value.substr(0, special));
-    if (special == std::string_view::npos) break;
-    literal_ += '\\';
-    literal_ += value[special];
-    value.remove_prefix(special + 1);
+constexpr int64_t kUnixSecondsOf2000 = 946684800;  // PostgreSQL counts from 2000-01-01
+
+void PutBigEndian(std::string& out, uint64_t value, int bytes) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>(value >> shift & 0xFF));
   }
-  literal_ += '"';
-  return *this;
 }
 
-Array& Array::Raw(std::string_view value) {
-  Separate();
-  literal_.append(value);
+int64_t MicrosSince2000(absl::Time time) {
+  if (time == absl::InfiniteFuture()) return INT64_MAX;
+  if (time == absl::InfinitePast()) return INT64_MIN;
+  return absl::ToUnixMicros(time) - kUnixSecondsOf2000 * 1'000'000;
+}
+
+}  // namespace
+
+void Array::Append(int64_t value, int bytes) {
+  PutBigEndian(elements_, static_cast<uint64_t>(bytes), 4);
+  PutBigEndian(elements_, static_cast<uint64_t>(value), bytes);
+  ++size_;
+}
+
+Array& Array::Text(std::string_view value) {
+  PutBigEndian(elements_, value.size(), 4);
+  elements_.append(value);
+  ++size_;
   return *this;
 }
 
 Array& Array::Int(int64_t value) {
-  Separate();
-  absl::StrAppend(&literal_, value);
+  Append(value, element_ == Element::kBigint ? 8 : element_ == Element::kInteger ? 4 : 2);
   return *this;
 }
 
-Array& Array::Bool(bool value) { return Raw(value ? "t" : "f"); }
+Array& Array::Bool(bool value) {
+  Append(value ? 1 : 0, 1);
+  return *this;
+}
 
-Array& Array::Time(absl::Time value) { return Raw(FormatTimestamp(value)); }
+Array& Array::Time(absl::Time value) {
+  Append(MicrosSince2000(value), 8);
+  return *this;
+}
 
-Array& Array::Null() { return Raw("NULL"); }
+Array& Array::Id(const ledger::Id& value) {
+  PutBigEndian(elements_, 16, 4);
+  PutBigEndian(elements_, value.high, 8);
+  PutBigEndian(elements_, value.low, 8);
+  ++size_;
+  return *this;
+}
 
-std::string Array::Literal() const { return absl::StrCat("{", literal_, "}"); }
+Array& Array::Null() {
+  PutBigEndian(elements_, 0xFFFFFFFF, 4);
+  has_null_ = true;
+  ++size_;
+  return *this;
+}
 
-void Array::Separate() {
-  if (!literal_.empty()) literal_ += ',';
+// As array_recv reads it: dimensions, whether there are NULLs, the elements' type, then for the one
+// dimension its size and lower bound.
+std::string Array::Binary() const {
+  std::string binary;
+  binary.reserve(20 + elements_.size());
+  PutBigEndian(binary, size_ == 0 ? 0 : 1, 4);
+  PutBigEndian(binary, has_null_ ? 1 : 0, 4);
+  PutBigEndian(binary, static_cast<uint32_t>(element_), 4);
+  if (size_ == 0) return binary;
+  PutBigEndian(binary, static_cast<uint64_t>(size_), 4);
+  PutBigEndian(binary, 1, 4);
+  return binary + elements_;
 }
 
 }  // namespace bursar::postgres

@@ -1,36 +1,49 @@
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "ledger/id.h"
 
 namespace bursar::postgres {
 
-// Builds a PostgreSQL array literal, `{1,2}` or `{"a","b"}`, element by element: the only place
-// that quotes.
+// The types of elements, by PostgreSQL's OID of them (pg_type.dat).
+enum class Element : uint32_t {
+  kBool = 16,
+  kBigint = 20,
+  kSmallint = 21,
+  kInteger = 23,
+  kText = 25,
+  kTimestamptz = 1184,
+  kUuid = 2950,
+};
+
+// Builds an array parameter in PostgreSQL's binary form, element by element: no quoting on our side, no
+// parsing on the other. Elements must be of the array's type. Times are cut to the microsecond; infinity
+// is itself. Pass it with Params::Add; the statement must say the type (`$1::uuid[]`).
 class Array {
  public:
-  Array& Text(std::string_view value);  // quoted, with " and \ escaped
-  template <typename View>              // abseil's own view, where it is not the standard's
-  requires std::same_as<View, absl::string_view> Array& Text(const View& value) {
-    return Text(std::string_view(value.data(), value.size()));
-  }
-  Array& Raw(std::string_view value);  // must need no quotes: uuids, booleans
-  Array& Int(int64_t value);
+  explicit Array(Element element) : element_(element) {}
+
+  Array& Text(std::string_view value);
+  Array& Int(int64_t value);  // of kBigint, kInteger and kSmallint, which it must fit
   Array& Bool(bool value);
-  Array& Time(absl::Time value);  // timestamptz, to the microsecond; infinity as itself
+  Array& Time(absl::Time value);
+  Array& Id(const ledger::Id& value);
   Array& Null();
 
-  bool empty() const { return literal_.empty(); }
-  std::string Literal() const;  // "{}" when nothing was added
+  int size() const { return size_; }
+  std::string Binary() const;
 
  private:
-  void Separate();
-  std::string literal_;
+  void Append(int64_t value, int bytes);  // with its length before it
+
+  Element element_;
+  int size_ = 0;
+  bool has_null_ = false;
+  std::string elements_;
 };
 
 }  // namespace bursar::postgres

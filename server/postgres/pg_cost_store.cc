@@ -60,10 +60,10 @@ class CostSql {
     next_ = 5;
     where_ = "tenant_id = $1 AND charge_time >= $2 AND charge_time < $3 AND receive_time <= $4";
     for (const auto& filter : query.filters) {
-      Array values;
+      Array values(Element::kText);
       for (const auto& value : filter.values) values.Text(value);
       absl::StrAppend(&where_, filter.exclude ? " AND NOT " : " AND ", Expression(filter.dimension),
-                      " = ANY (", Text(values.Literal()), "::text[])");
+                      " = ANY (", Add(values), "::text[])");
     }
   }
 
@@ -101,6 +101,11 @@ class CostSql {
  private:
   std::string Text(absl::string_view value) {
     params_.Text(value);
+    return absl::StrCat("$", next_++);
+  }
+
+  std::string Add(const Array& value) {
+    params_.Add(value);
     return absl::StrCat("$", next_++);
   }
 

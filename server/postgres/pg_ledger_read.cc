@@ -57,10 +57,10 @@ constexpr char kFindAllOverdue[] =
     "SELECT tenant_id, id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
     "ORDER BY tenant_id, expire_time LIMIT $1";
 
-std::string UuidArray(const std::set<Id>& ids) {
-  Array array;
-  for (const Id& id : ids) array.Raw(ToUuid(id));
-  return array.Literal();
+Array UuidArray(const std::set<Id>& ids) {
+  Array array(Element::kUuid);
+  for (const Id& id : ids) array.Id(id);
+  return array;
 }
 
 // Of an array of values without quotes: "{1,2}".
@@ -182,14 +182,14 @@ absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view ten
 absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
     absl::string_view tenant, const ledger::Footprint& footprint) {
   RETURN_IF_ERROR(EnsureConnected());
-  const std::string reservations = UuidArray(footprint.reservations);
+  const Array reservations = UuidArray(footprint.reservations);
   std::vector<Statement> statements;
   statements.push_back({"BEGIN", {}});
   statements.push_back(
       {kLockCounters,
-       Params().Text(tenant).Text(UuidArray(footprint.counters)).Text(reservations)});
-  statements.push_back({kLockReservations, Params().Text(tenant).Text(reservations)});
-  statements.push_back({kReadRecords, Params().Text(tenant).Text(UuidArray(footprint.records))});
+       Params().Text(tenant).Add(UuidArray(footprint.counters)).Add(reservations)});
+  statements.push_back({kLockReservations, Params().Text(tenant).Add(reservations)});
+  statements.push_back({kReadRecords, Params().Text(tenant).Add(UuidArray(footprint.records))});
   statements.push_back({kReadEpoch, Params().Text(tenant)});
   ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
   Locked locked;

@@ -62,18 +62,24 @@ absl::Status Run::Send(const std::vector<Statement>& statements) {
 bool Run::SendStatement(const Statement& statement) {
   const std::vector<std::optional<std::string>>& parameters = statement.params.values();
   std::vector<const char*> values;
+  std::vector<int> lengths;
   values.reserve(parameters.size());
-  for (const auto& value : parameters) values.push_back(value ? value->c_str() : nullptr);
+  lengths.reserve(parameters.size());
+  for (const auto& value : parameters) {
+    values.push_back(value ? value->c_str() : nullptr);
+    lengths.push_back(value ? static_cast<int>(value->size()) : 0);
+  }
+  const int* formats = statement.params.formats().data();
   const int count = static_cast<int>(values.size());
   if (prepared_ == nullptr || statement.once) {
     replies_.push_back({statement.sql, ""});
-    return PQsendQueryParams(connection_, statement.sql, count, nullptr, values.data(), nullptr,
-                             nullptr, 0) == 1;
+    return PQsendQueryParams(connection_, statement.sql, count, nullptr, values.data(),
+                             lengths.data(), formats, 0) == 1;
   }
   const std::string* name = PreparedName(statement.sql);
   if (name == nullptr) return false;
-  const bool sent = PQsendQueryPrepared(connection_, name->c_str(), count, values.data(), nullptr,
-                                        nullptr, 0) == 1;
+  const bool sent = PQsendQueryPrepared(connection_, name->c_str(), count, values.data(),
+                                        lengths.data(), formats, 0) == 1;
   replies_.push_back({statement.sql, ""});
   return sent;
 }

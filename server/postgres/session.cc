@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "postgres/array.h"
 #include "postgres/connection.h"
 #include "postgres/error.h"
 #include "postgres/pipeline.h"
@@ -40,8 +41,10 @@ bool CommitsNothing(const std::vector<Statement>& statements, bool open) {
 
 absl::Status CheckParameters(const std::vector<Statement>& statements) {
   for (const Statement& statement : statements) {
-    for (const auto& value : statement.params.values()) {
-      if (value && value->find('\0') != std::string::npos) {
+    const auto& values = statement.params.values();
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto& value = values[i];
+      if (statement.params.formats()[i] == 0 && value && value->find('\0') != std::string::npos) {
         return WithSqlState(absl::InvalidArgumentError("a text holds a NUL byte: remove it"),
                             "22021");
       }
@@ -52,35 +55,25 @@ absl::Status CheckParameters(const std::vector<Statement>& statements) {
 
 }  // namespace
 
-Params& Params::Text(std::string_view value) & {
-  values_.emplace_back(value);
+Params& Params::Push(std::optional<std::string> value, int format) & {
+  values_.push_back(std::move(value));
+  formats_.push_back(format);
   return *this;
 }
 
-Params& Params::Text(std::string&& value) & {
-  values_.emplace_back(std::move(value));
-  return *this;
-}
+Params& Params::Text(std::string_view value) & { return Push(std::string(value), 0); }
 
-Params& Params::Int(int64_t value) & {
-  values_.emplace_back(absl::StrCat(value));
-  return *this;
-}
+Params& Params::Text(std::string&& value) & { return Push(std::move(value), 0); }
 
-Params& Params::Bool(bool value) & {
-  values_.emplace_back(value ? "t" : "f");
-  return *this;
-}
+Params& Params::Int(int64_t value) & { return Push(absl::StrCat(value), 0); }
 
-Params& Params::Time(absl::Time value) & {
-  values_.emplace_back(FormatTimestamp(value));
-  return *this;
-}
+Params& Params::Bool(bool value) & { return Push(value ? "t" : "f", 0); }
 
-Params& Params::Null() & {
-  values_.emplace_back(std::nullopt);
-  return *this;
-}
+Params& Params::Time(absl::Time value) & { return Push(FormatTimestamp(value), 0); }
+
+Params& Params::Null() & { return Push(std::nullopt, 0); }
+
+Params& Params::Add(const Array& array) & { return Push(array.Binary(), 1); }
 
 int Rows::size() const { return PQntuples(result_.get()); }
 

@@ -19,6 +19,7 @@ struct pg_result;
 
 namespace bursar::postgres {
 
+class Array;
 class PreparedNames;
 
 // The parameters of one statement, in order, as PostgreSQL's text form. Values must hold no NUL
@@ -38,6 +39,7 @@ class Params {
   Params& Bool(bool value) &;
   Params& Time(absl::Time value) &;  // timestamptz, to the microsecond; infinity as itself
   Params& Null() &;
+  Params& Add(const Array& array) &;  // in binary form
 
   // The same on a temporary, so that `Params().Text(big)` is moved and not copied.
   Params&& Text(std::string_view value) && { return std::move(Text(value)); }
@@ -51,11 +53,16 @@ class Params {
   Params&& Bool(bool value) && { return std::move(Bool(value)); }
   Params&& Time(absl::Time value) && { return std::move(Time(value)); }
   Params&& Null() && { return std::move(Null()); }
+  Params&& Add(const Array& array) && { return std::move(Add(array)); }
 
   const std::vector<std::optional<std::string>>& values() const { return values_; }
+  const std::vector<int>& formats() const { return formats_; }  // libpq's: 0 text, 1 binary
 
  private:
+  Params& Push(std::optional<std::string> value, int format) &;
+
   std::vector<std::optional<std::string>> values_;
+  std::vector<int> formats_;
 };
 
 // One statement of a pipeline. Its text is the key of the prepared statement, so it must be a

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+
 #include "absl/status/statusor.h"
 #include "bursar/v1/admin_service.pb.h"
 #include "bursar/v1/telemetry_service.pb.h"
@@ -31,14 +33,20 @@ absl::StatusOr<std::vector<ledger::Filter>> FromProto(
 v1::BudgetStatus ToProto(const ledger::BudgetStatus& status);
 
 // convert_check.cc
-absl::StatusOr<ledger::Check> ToCheck(const v1::CheckBudgetRequest& request,
-                                      absl::string_view tenant);
+// A record of the settle list that cannot be read fails alone: `unsettled` says why, by its place
+// in the request, and the check goes on without it.
+struct ReadCheck {
+  ledger::Check check;
+  std::map<int, absl::Status> unsettled;
+};
+absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant);
 absl::StatusOr<ledger::Release> ToRelease(const v1::ReleaseReservationRequest& request,
                                           absl::string_view tenant);
 absl::StatusOr<ledger::Extend> ToExtend(const v1::ExtendReservationRequest& request,
                                         absl::string_view tenant);
 absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& request);
-void ToProto(const ledger::CheckAnswer& answer, v1::CheckBudgetResponse& response);
+void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
+             v1::CheckBudgetResponse& response);
 void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResponse& response);
 void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response);
 

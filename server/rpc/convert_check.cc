@@ -20,17 +20,18 @@ absl::StatusOr<absl::Duration> TtlFrom(const google::protobuf::Duration& given) 
 }
 
 absl::Status FillSettle(const v1::CheckBudgetRequest& request, absl::string_view tenant,
-                        ledger::Check& check) {
+                        ReadCheck& read) {
   if (request.settle_size() > usage::kSettleRecordsMax) {
     return usage::FieldError(
         "settle", absl::StrCat("has ", request.settle_size(), " records; at most 32 are allowed"));
   }
   for (int i = 0; i < request.settle_size(); ++i) {
     auto record = ToRecord(request.settle(i), tenant);
-    if (!record.ok()) {
-      return usage::Within(absl::StrCat("settle[", i, "]"), record.status());
+    if (record.ok()) {
+      read.check.settle.push_back(*std::move(record));
+    } else {
+      read.unsettled[i] = usage::Within(absl::StrCat("settle[", i, "]"), record.status());
     }
-    check.settle.push_back(*std::move(record));
   }
   return absl::OkStatus();
 }
@@ -82,16 +83,28 @@ void AddBudgets(const std::vector<ledger::BudgetStatus>& budgets, Response& resp
   for (const auto& status : budgets) *response.add_budgets() = ToProto(status);
 }
 
+// The results of a settle list, in the order of the request.
+void AddSettled(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
+                v1::CheckBudgetResponse& response) {
+  const size_t count = answer.settled.size() + unsettled.size();
+  auto next = answer.settled.begin();
+  for (size_t i = 0; i < count; ++i) {
+    const auto refused = unsettled.find(static_cast<int>(i));
+    ToProto(refused == unsettled.end() ? *next++ : refused->second, *response.add_settled());
+  }
+}
+
 }  // namespace
 
-absl::StatusOr<ledger::Check> ToCheck(const v1::CheckBudgetRequest& request,
-                                      absl::string_view tenant) {
-  ledger::Check check{.request_id = request.request_id(),
-                      .subject = FromProto(request.subject()),
-                      .model = FromProto(request.model()),
-                      .ttl = usage::kTtlDefault,
-                      .dry_run = request.dry_run(),
-                      .accept_caps = request.accept_caps()};
+absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant) {
+  ReadCheck read;
+  ledger::Check& check = read.check;
+  check = {.request_id = request.request_id(),
+           .subject = FromProto(request.subject()),
+           .model = FromProto(request.model()),
+           .ttl = usage::kTtlDefault,
+           .dry_run = request.dry_run(),
+           .accept_caps = request.accept_caps()};
   if (request.has_tokens()) check.tokens = FromProto(request.tokens());
   if (request.has_cost_nanousd()) check.cost_nanousd = request.cost_nanousd();
   if (request.has_max_output_tokens()) check.max_output_tokens = request.max_output_tokens();
@@ -100,10 +113,10 @@ absl::StatusOr<ledger::Check> ToCheck(const v1::CheckBudgetRequest& request,
     ASSIGN_OR_RETURN(check.ttl, TtlFrom(request.ttl()));
   }
   RETURN_IF_ERROR(ValidateCheck(check));
-  RETURN_IF_ERROR(FillSettle(request, tenant, check));
+  RETURN_IF_ERROR(FillSettle(request, tenant, read));
   check.key = ledger::ReservationKey(tenant, check.request_id);
   check.fingerprint = ledger::FingerprintOf(check);
-  return check;
+  return read;
 }
 
 absl::StatusOr<ledger::Release> ToRelease(const v1::ReleaseReservationRequest& request,
@@ -138,7 +151,8 @@ absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& requ
   return inspect;
 }
 
-void ToProto(const ledger::CheckAnswer& answer, v1::CheckBudgetResponse& response) {
+void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
+             v1::CheckBudgetResponse& response) {
   response.set_decision(static_cast<v1::Decision>(answer.decision));
   response.set_reason(answer.reason);
   if (answer.reservation)
@@ -152,7 +166,7 @@ void ToProto(const ledger::CheckAnswer& answer, v1::CheckBudgetResponse& respons
   AddBudgets(answer.budgets, response);
   if (answer.retry_after) *response.mutable_retry_after() = ToProto(*answer.retry_after);
   response.set_replayed(answer.replayed);
-  for (const auto& settled : answer.settled) ToProto(settled, *response.add_settled());
+  AddSettled(answer, unsettled, response);
   response.set_estimated_nanousd(answer.estimated_nanousd);
   response.set_message(answer.message);
   response.set_priced_as(answer.priced_as);

@@ -121,7 +121,7 @@ void ToProto(const ledger::RecordAnswer& answer, v1::RecordUsageResponse& respon
 
 void ToProto(const absl::StatusOr<ledger::RecordAnswer>& answer, v1::RecordUsageResult& result) {
   result.set_code(ToRpcCode(answer.status()));
-  result.set_message(std::string(answer.status().message()));
+  result.set_message(MessageFor(answer.status()));
   if (answer.ok()) ToProto(*answer, *result.mutable_response());
 }
 

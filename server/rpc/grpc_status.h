@@ -13,8 +13,10 @@ namespace bursar::rpc {
 // RetryInfo for RESOURCE_EXHAUSTED and UNAVAILABLE.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// The same for an answer within a batch: google.rpc.Code and message.
+// The same for an answer within a batch: google.rpc.Code and message. The message is what a caller
+// may read: valid UTF-8 of at most 2 KiB, and nothing of where the database is.
 int ToRpcCode(const absl::Status& status);
+std::string MessageFor(const absl::Status& status);
 
 // "INVALID_ARGUMENT"
 std::string CodeName(const absl::Status& status);

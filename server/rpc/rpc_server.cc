@@ -24,11 +24,11 @@ void TakeOverLogs() {
     const bool error = args->severity == GPR_LOG_SEVERITY_ERROR;
     Log(error ? LogLevel::kWarning : LogLevel::kDebug, "grpc", {{"message", args->message}});
   });
-  google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int,
-                                     const std::string& message) {
-    const bool error = level >= google::protobuf::LOGLEVEL_ERROR;
-    Log(error ? LogLevel::kWarning : LogLevel::kDebug, "protobuf", {{"message", message}});
-  });
+  google::protobuf::SetLogHandler(
+      [](google::protobuf::LogLevel level, const char*, int, const std::string& message) {
+        const bool error = level >= google::protobuf::LOGLEVEL_ERROR;
+        Log(error ? LogLevel::kWarning : LogLevel::kDebug, "protobuf", {{"message", message}});
+      });
 }
 
 std::string WithPort(const std::string& listen, int port) {
@@ -88,7 +88,13 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions opt
 }
 
 void RpcServer::SetServing(bool serving) {
-  if (auto* health = services_->server->GetHealthCheckService()) health->SetServingStatus(serving);
+  auto* health = services_->server->GetHealthCheckService();
+  if (health == nullptr) return;
+  for (const char* service :
+       {v1::TelemetryService::service_full_name(), v1::AdminService::service_full_name()}) {
+    health->SetServingStatus(service, serving);  // probes may ask for one by its name
+  }
+  health->SetServingStatus(serving);
 }
 
 void RpcServer::Drain(absl::Time deadline) {

@@ -45,14 +45,15 @@ TelemetryService::Reactor* TelemetryService::CheckBudget(Context* context,
                                                          v1::CheckBudgetResponse* response) {
   auto call = Call::Begin(edge_, context, "CheckBudget", Need::kSpend);
   if (call->finished()) return call->reactor();
-  auto check = ToCheck(*request, call->tenant());
-  if (!check.ok()) return call->Finish(check.status());
-  lanes_.Submit(call->tenant(), *std::move(check), call->deadline(),
-                [this, call, response](absl::StatusOr<Answer> answer) {
+  auto read = ToCheck(*request, call->tenant());
+  if (!read.ok()) return call->Finish(read.status());
+  lanes_.Submit(call->tenant(), std::move(read->check), call->deadline(),
+                [this, call, response,
+                 unsettled = std::move(read->unsettled)](absl::StatusOr<Answer> answer) {
                   if (answer.ok()) {
                     const auto& decided = std::get<ledger::CheckAnswer>(*answer);
                     Count(*edge_.metrics, decided);
-                    ToProto(decided, *response);
+                    ToProto(decided, unsettled, *response);
                   }
                   call->Finish(answer.status());
                 });

@@ -51,6 +51,26 @@ class SessionTest : public ::testing::Test {
   std::unique_ptr<Session> session_;
 };
 
+TEST_F(SessionTest, ArraysOfEveryElementRoundTrip) {
+  Array numbers(Element::kBigint), small(Element::kSmallint), whole(Element::kInteger);
+  numbers.Int(1).Int(INT64_MIN).Null();
+  small.Int(-3);
+  whole.Int(70'000);
+  Array flags(Element::kBool), ids(Element::kUuid), none(Element::kUuid);
+  flags.Bool(true).Bool(false);
+  ids.Id({0x0011223344556677, 0x8899aabbccddeeff});
+  const absl::StatusOr<Rows> rows = session_->Execute(
+      "SELECT $1::bigint[], $2::smallint[], $3::integer[], $4::boolean[], $5::uuid[], $6::uuid[]",
+      Params().Add(numbers).Add(small).Add(whole).Add(flags).Add(ids).Add(none));
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(rows->Text(0, 0), "{1,-9223372036854775808,NULL}");
+  EXPECT_EQ(rows->Text(0, 1), "{-3}");
+  EXPECT_EQ(rows->Text(0, 2), "{70000}");
+  EXPECT_EQ(rows->Text(0, 3), "{t,f}");
+  EXPECT_EQ(rows->Text(0, 4), "{00112233-4455-6677-8899-aabbccddeeff}");
+  EXPECT_EQ(rows->Text(0, 5), "{}");
+}
+
 TEST_F(SessionTest, RunsAPipelineAsOneTransaction) {
   std::unique_ptr<Session> other = database_.Connect();
   auto rows = session_->Pipeline({{kBegin, {}}, Insert(1, "one"), {kCount, {}}});
@@ -217,11 +237,11 @@ TEST_F(SessionTest, ATextKeepsEveryCharacter) {
       "$1",
       "\x01\x7F",
   };
-  Array array;
+  Array array(Element::kText);
   for (const std::string& text : texts) array.Text(text);
   array.Null();
   ASSERT_TRUE(
-      session_->Execute("INSERT INTO texts VALUES ($1)", Params().Text(array.Literal())).ok());
+      session_->Execute("INSERT INTO texts VALUES ($1)", Params().Add(array)).ok());
   const absl::StatusOr<Rows> rows = session_->Execute("SELECT unnest(body) FROM texts");
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), static_cast<int>(texts.size()) + 1);
@@ -247,10 +267,10 @@ TEST_F(SessionTest, TimesKeepTheirMicrosecondsAndInfinity) {
                                          absl::FromUnixSeconds(4102444800),
                                          absl::InfiniteFuture(),
                                          absl::InfinitePast()};
-  Array array;
+  Array array(Element::kTimestamptz);
   for (absl::Time time : times) array.Time(time);
   const absl::StatusOr<Rows> unnested =
-      session_->Execute("SELECT unnest($1::timestamptz[])", Params().Text(array.Literal()));
+      session_->Execute("SELECT unnest($1::timestamptz[])", Params().Add(array));
   ASSERT_TRUE(unnested.ok()) << unnested.status();
   for (size_t i = 0; i < times.size(); ++i) {
     EXPECT_EQ(unnested->Time(i, 0), times[i]);

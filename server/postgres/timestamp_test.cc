@@ -1,48 +1,9 @@
-#include "postgres/array.h"
+#include "postgres/timestamp.h"
 
 #include <gtest/gtest.h>
 
-#include "postgres/timestamp.h"
-
 namespace bursar::postgres {
 namespace {
-
-TEST(Array, IsAnEmptyLiteralWithoutElements) {
-  EXPECT_TRUE(Array().empty());
-  EXPECT_EQ(Array().Literal(), "{}");
-}
-
-TEST(Array, SeparatesElementsOfEveryKind) {
-  Array array;
-  array.Int(1).Int(-9223372036854775807 - 1).Null().Bool(true).Raw("x-1").Text("a b");
-  EXPECT_FALSE(array.empty());
-  EXPECT_EQ(array.Literal(), R"({1,-9223372036854775808,NULL,t,x-1,"a b"})");
-}
-
-TEST(Array, QuotesTextSoThatNothingEndsItEarly) {
-  struct Case {
-    const char* value;
-    const char* literal;
-  };
-  for (const Case& c : {
-           Case{"", R"({""})"},
-           Case{"NULL", R"({"NULL"})"},
-           Case{"a,b", R"({"a,b"})"},
-           Case{"{}", R"({"{}"})"},
-           Case{"say \"hi\"", R"({"say \"hi\""})"},
-           Case{"C:\\dir\\", R"({"C:\\dir\\"})"},
-           Case{"\\\"", R"({"\\\""})"},
-           Case{"\xF0\x9F\x92\xB0 caf\xC3\xA9", "{\"\xF0\x9F\x92\xB0 caf\xC3\xA9\"}"},
-           Case{"it's\na line", "{\"it's\na line\"}"},
-       }) {
-    EXPECT_EQ(Array().Text(c.value).Literal(), c.literal);
-  }
-}
-
-TEST(Array, WritesTimesWithoutQuotes) {
-  EXPECT_EQ(Array().Time(absl::FromUnixMicros(1)).Time(absl::InfiniteFuture()).Literal(),
-            "{1970-01-01T00:00:00.000001Z,infinity}");
-}
 
 TEST(Timestamp, IsWrittenInUtcToTheMicrosecond) {
   EXPECT_EQ(FormatTimestamp(absl::UnixEpoch()), "1970-01-01T00:00:00.000000Z");
