@@ -179,6 +179,18 @@ BEGIN
   END IF;
 END $$;
 
+-- Ends the transaction unless the budgets are those it went by, and the clock is where it was taken to be.
+CREATE FUNCTION expect_epoch_and_clock(of_tenant text, epoch bigint, earliest timestamptz,
+                                       latest timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM tenant WHERE tenant_id = of_tenant AND budget_epoch = epoch) THEN
+    RAISE EXCEPTION 'the budgets changed' USING ERRCODE = 'BU003';
+  END IF;
+  IF clock_timestamp() < earliest OR clock_timestamp() >= latest THEN
+    RAISE EXCEPTION 'a window ended, or the clock was misjudged' USING ERRCODE = 'BU002';
+  END IF;
+END $$;
+
 -- Whoever gives no tenant of their own is this one.
 INSERT INTO tenant (tenant_id, display_name) VALUES ('default', 'Default');
 

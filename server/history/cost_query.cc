@@ -26,6 +26,7 @@ constexpr size_t kGroupByMax = 5;
 constexpr size_t kFiltersMax = 20;
 constexpr size_t kFilterValuesMax = 1000;
 constexpr int kPageSizeMax = 10'000;
+constexpr int64_t kTokenMicrosMax = 253'402'300'799'000'000;  // the year 9999
 constexpr int64_t kRangeDaysMax = 366 * 20;
 
 constexpr std::array<absl::string_view, 21> kDimensions = {
@@ -112,7 +113,8 @@ absl::Status ParsePageToken(absl::string_view token, CostQuery& query) {
   // The end may have been "now": the token's query had the end that was filled in then.
   int64_t end_us = 0;
   if (parts.size() != 4 || !absl::SimpleAtoi(parts[1], &as_of_us) ||
-      !absl::SimpleAtoi(parts[2], &query.offset) || !absl::SimpleAtoi(parts[3], &end_us)) {
+      !absl::SimpleAtoi(parts[2], &query.offset) || !absl::SimpleAtoi(parts[3], &end_us) ||
+      as_of_us < 0 || as_of_us > kTokenMicrosMax) {
     return usage::FieldError("page_token", "is not one of this service's; use next_page_token");
   }
   CostQuery first = query;

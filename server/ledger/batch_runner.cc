@@ -10,6 +10,9 @@ namespace {
 
 constexpr absl::Duration kBelieveNextExpiry = absl::Seconds(1);
 constexpr size_t kLookedMax = 10'000;
+// How far the database's clock may be from our guess of it.
+constexpr absl::Duration kClockTolerance = absl::Seconds(1);
+constexpr int kLockedAfterConflict = 50;  // batches
 
 // Attempts that only learned something (a window, a budget) go on at once; real contention waits a
 // little.
@@ -18,21 +21,58 @@ absl::Duration PauseAfter(int attempt) {
   return absl::Milliseconds(std::min(1 << (attempt - 4), 32));
 }
 
+// What the transaction's outcome rests on beyond the rows that it writes itself.
+Expectations ExpectationsOf(const LaneMemory& memory, const State& state, const Changes& changes) {
+  Expectations expected{.book_epoch = memory.book.epoch,
+                        .earliest = state.now - kClockTolerance,
+                        .latest = std::min(state.now + kClockTolerance, changes.window_end)};
+  for (const Id& id : state.locked) {
+    if (changes.counters.contains(id)) continue;
+    const auto counter = state.counters.find(id);
+    expected.unchanged.emplace_back(id, counter == state.counters.end() ? 0
+                                                                        : counter->second.version);
+  }
+  return expected;
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<absl::StatusOr<Answer>>> BatchRunner::TryOnce(
-    LaneMemory& memory, std::span<const Operation> operations, std::vector<Id>& also_lock) {
-  if (memory.book.epoch < 0) {
-    ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant));
+absl::StatusOr<BatchRunner::Answers> BatchRunner::TryRemembered(
+    LaneMemory& memory, std::span<const Operation> operations) {
+  State state;
+  state.now = memory.GuessDatabaseTime(clock_.Now());
+  state.book = &memory.book;
+  state.prices = prices_.get();
+  state.horizon = options_.horizon;
+  if (!memory.Recall(operations, FootprintOf(operations, memory.book, state.now), state)) {
+    return absl::FailedPreconditionError("not all of it is remembered");
   }
-  Footprint footprint =
-      FootprintOf(operations, memory.book, std::max(memory.now, absl::UnixEpoch()));
+  Applied applied = Apply(state, operations);
+  if (!applied.missing.empty()) {
+    return absl::FailedPreconditionError("not all of it is remembered");
+  }
+  RETURN_IF_ERROR(store_->WriteIfAgreed(memory.tenant(), state, applied.changes,
+                                        ExpectationsOf(memory, state, applied.changes)));
+  memory.Remember(state, applied.changes);
+  metrics_.BatchFinished(applied.changes.empty() ? "read_only" : "committed",
+                         static_cast<int>(operations.size()), absl::ZeroDuration());
+  return std::move(applied.answers);
+}
+
+absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
+                                                            std::span<const Operation> operations,
+                                                            std::vector<Id>& also_lock) {
+  if (memory.book.epoch < 0) {
+    ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant()));
+  }
+  Footprint footprint = FootprintOf(operations, memory.book,
+                                    std::max(memory.DatabaseTime(), absl::UnixEpoch()));
   footprint.counters.insert(also_lock.begin(), also_lock.end());
-  ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant, footprint));
-  memory.now = locked.state.now;
+  ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant(), footprint));
+  memory.SetDatabaseTime(locked.state.now, clock_.Now());
   if (locked.book_epoch != memory.book.epoch) {
     RETURN_IF_ERROR(store_->Abandon());
-    ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant));
+    ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant()));
     return absl::AbortedError("the budgets changed");
   }
   locked.state.book = &memory.book;
@@ -47,8 +87,9 @@ absl::StatusOr<std::vector<absl::StatusOr<Answer>>> BatchRunner::TryOnce(
   if (applied.changes.empty()) {
     RETURN_IF_ERROR(store_->Abandon());
   } else {
-    RETURN_IF_ERROR(store_->Write(memory.tenant, locked.state, applied.changes));
+    RETURN_IF_ERROR(store_->Write(memory.tenant(), locked.state, applied.changes));
   }
+  memory.Remember(locked.state, applied.changes);
   return std::move(applied.answers);
 }
 
@@ -56,10 +97,21 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
                                                      std::span<const Operation> operations) {
   const absl::Time start = clock_.Now();
   const int size = static_cast<int>(operations.size());
+  if (options_.go_by_memory && memory.book.epoch >= 0 && memory.locked_batches == 0) {
+    auto answers = TryRemembered(memory, operations);
+    if (answers.ok()) return *std::move(answers);
+    if (!absl::IsFailedPrecondition(answers.status())) {
+      memory.Forget();
+      memory.locked_batches = kLockedAfterConflict;
+      metrics_.BatchFinished("retried", size, clock_.Now() - start);
+    }
+  } else if (memory.locked_batches > 0) {
+    --memory.locked_batches;
+  }
   std::vector<Id> also_lock;
   absl::Status failure;
   for (int attempt = 1; attempt <= options_.attempts_max; ++attempt) {
-    auto answers = TryOnce(memory, operations, also_lock);
+    auto answers = TryLocked(memory, operations, also_lock);
     if (answers.ok()) {
       metrics_.BatchFinished("committed", size, clock_.Now() - start);
       return *std::move(answers);
@@ -75,6 +127,7 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
     }
     metrics_.BatchFinished("retried", size, clock_.Now() - start);
   }
+  memory.Forget();
   if (absl::IsInvalidArgument(failure) && size > 1) {  // find the one that PostgreSQL refuses
     auto answers = Run(memory, operations.first(size / 2));
     for (auto& answer : Run(memory, operations.subspan(size / 2))) {
@@ -84,7 +137,7 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
   }
   metrics_.BatchFinished("failed", size, clock_.Now() - start);
   Log(LogLevel::kWarning, "batch_failed",
-      {{"tenant", memory.tenant}, {"operations", int64_t{size}}, {"error", failure.ToString()}});
+      {{"tenant", memory.tenant()}, {"operations", int64_t{size}}, {"error", failure.ToString()}});
   if (absl::IsAborted(failure)) {
     failure = absl::UnavailableError("the ledger is contended; try again with the same id");
   }
@@ -100,7 +153,7 @@ std::vector<Id> BatchRunner::FindOverdue(LaneMemory& memory,
     if (check == nullptr || !check->held_by) continue;
     LaneMemory::Looked& looked = memory.looked[*check->held_by];
     if (clock_.Now() >= looked.believed_until || check->now >= looked.next_expiry) {
-      auto found = store_->FindOverdue(memory.tenant, *check->held_by);
+      auto found = store_->FindOverdue(memory.tenant(), *check->held_by);
       if (!found.ok()) continue;  // the denial stands; it was right when it was made
       overdue.insert(overdue.end(), found->reservations.begin(), found->reservations.end());
       looked = {found->next_expiry, clock_.Now() + kBelieveNextExpiry};

@@ -5,25 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "ledger/lane.h"
+#include "ledger/lane_memory.h"
 
 namespace bursar::ledger {
 
-// What a lane remembers between its transactions: a cache that each transaction verifies.
-struct LaneMemory {
-  std::string tenant;
-  BudgetBook book;
-  absl::Time now = absl::InfinitePast();  // the database's clock at the last transaction
-  // Counters whose holds were looked through for overdue ones: when the next one ends, and until
-  // when (by our clock) that is believed.
-  struct Looked {
-    absl::Time next_expiry, believed_until;
-  };
-  absl::flat_hash_map<Id, Looked> looked;
-};
-
-// Runs batches on one store: locks, applies, writes, and runs again what has to be.
+// Runs batches on one store, in one of two ways, and runs again what has to be.
+//
+// Remembered: Apply on what the lane remembers, then one round trip that writes everything if the database
+// agrees with all of it, else nothing. Locked: lock and read, Apply, write and commit; two round trips that
+// are right whatever else happens. A batch begins the remembered way; after a conflict the lane goes the
+// locked way for a while, which is the better one while several write to the same counters.
 class BatchRunner {
  public:
   BatchRunner(const LaneOptions& options, std::unique_ptr<LedgerStore> store,
@@ -44,7 +36,11 @@ class BatchRunner {
   std::vector<Id> FindOverdue(LaneMemory& memory, std::vector<absl::StatusOr<Answer>>& answers);
 
  private:
-  absl::StatusOr<std::vector<absl::StatusOr<Answer>>> TryOnce(LaneMemory& memory,
+  using Answers = std::vector<absl::StatusOr<Answer>>;
+
+  absl::StatusOr<Answers> TryRemembered(LaneMemory& memory,
+                                        std::span<const Operation> operations);
+  absl::StatusOr<Answers> TryLocked(LaneMemory& memory,
                                                               std::span<const Operation> operations,
                                                               std::vector<Id>& also_lock);
   const LaneOptions options_;

@@ -9,6 +9,8 @@
 namespace bursar::ledger {
 
 struct Lanes::Lane {
+  explicit Lane(absl::string_view tenant) : memory(std::string(tenant)) {}
+
   std::deque<Item> queue;  // guarded by mutex_
   bool taken = false;      // guarded by mutex_: a worker runs it, or it waits in runnable_
   LaneMemory memory;       // of the worker that runs it
@@ -101,8 +103,7 @@ void Lanes::Submit(absl::string_view tenant, Operation operation, absl::Time dea
     absl::MutexLock lock(&mutex_);
     auto& lane = lanes_[tenant];
     if (lane == nullptr) {
-      lane = std::make_unique<Lane>();
-      lane->memory.tenant = std::string(tenant);
+      lane = std::make_unique<Lane>(tenant);
     }
     if (stopping_) {
       refused = absl::UnavailableError("the server is stopping; try another replica");

@@ -26,6 +26,7 @@ struct LaneOptions {
   absl::Duration unavailable_max =
       absl::Seconds(2);  // how long a batch is tried again after UNAVAILABLE
   absl::Duration horizon = absl::Hours(24 * 45);
+  bool go_by_memory = true;  // one round trip a batch where it can be; false: always the locked way
 };
 
 // Runs operations on tenants' ledgers, batched.

@@ -23,9 +23,17 @@ struct Overdue {  // of the sweeper
   std::vector<Id> reservations;
 };
 
+// What a write that was decided without locks rests on.
+struct Expectations {
+  int64_t book_epoch = 0;
+  absl::Time earliest, latest;  // the database's clock: earliest <= now < latest
+  // Counters that were looked at and are not written, with the version seen; 0: not in the database.
+  std::vector<std::pair<Id, int64_t>> unchanged;
+};
+
 // The ledger's memory: one database transaction at a time, for one tenant.
 //
-// A batch is Lock, Apply, then Write or Abandon. Lock takes its locks in the canonical order
+// A batch is Lock, Apply, then Write or Abandon; or Apply on remembered state, then WriteIfAgreed. Lock takes its locks in the canonical order
 // (counters, reservations; each sorted) and reads everything else in later statements, so that
 // nothing it returns is older than the locks.
 //
@@ -50,6 +58,12 @@ class LedgerStore {
   virtual absl::Status Write(absl::string_view tenant, const State& state,
                              const Changes& changes) = 0;
   virtual absl::Status Abandon() = 0;
+
+  // One transaction in one round trip, without Lock: writes what changed if every counter still has the
+  // version that `state` has, every inserted id is new, every updated reservation is still active and the
+  // expectations hold. Else ABORTED, and nothing was written.
+  virtual absl::Status WriteIfAgreed(absl::string_view tenant, const State& state,
+                                     const Changes& changes, const Expectations& expected) = 0;
 
   virtual absl::StatusOr<OverdueHolds> FindOverdue(absl::string_view tenant, const Id& counter) = 0;
   // Overdue reservations of all tenants, oldest first, at most `limit`.

@@ -20,6 +20,9 @@ class PgLedgerStore final : public ledger::LedgerStore {
   absl::Status Write(absl::string_view tenant, const ledger::State& state,
                      const ledger::Changes& changes) override;
   absl::Status Abandon() override;
+  absl::Status WriteIfAgreed(absl::string_view tenant, const ledger::State& state,
+                             const ledger::Changes& changes,
+                             const ledger::Expectations& expected) override;
   absl::StatusOr<ledger::OverdueHolds> FindOverdue(absl::string_view tenant,
                                                    const ledger::Id& counter) override;
   absl::StatusOr<std::vector<ledger::Overdue>> FindAllOverdue(int limit) override;

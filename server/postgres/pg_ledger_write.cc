@@ -185,6 +185,10 @@ const Columns<RecordRow> kRecord{kRecordColumns, kCharges, [](const RecordRow& r
                                    return row.stored->charges.size();
                                  }};
 
+// The tenant, the plain columns, the two bounds of a slice, the lists.
+constexpr int kKnownReservationParameters =
+    1 + std::size(kReservationUpdates) + 2 + std::size(kHoldUpdates);
+
 template <typename Row>
 std::string InsertSql(const char* table, const Columns<Row>& columns) {
   return absl::StrCat("INSERT INTO ", table, " (tenant_id, ", ColumnNames(columns), ") ",
@@ -199,6 +203,9 @@ std::string AllRowsOf(const std::string& write, int parameters) {
                       parameters + 1, "::bigint)");
 }
 
+// Joins with unnested rows say `tenant_id || ''`: a plan made while the table is young would else walk the
+// whole primary key by its second column for ever, instead of looking each id up.
+
 std::string InsertCountersSql() {
   return AllRowsOf(InsertSql("counter", kNewCounter) + " ON CONFLICT DO NOTHING",
                    1 + std::size(kCounterColumns));
@@ -208,19 +215,21 @@ std::string UpdateCountersSql() {
   return AllRowsOf(absl::StrCat("UPDATE counter c SET spent = n.spent, reserved = n.reserved, "
                                 "version = n.version FROM (",
                                 SelectUnnested(kKnownCounter),
-                                ") n WHERE c.id = n.id AND c.tenant_id = n.tenant_id "
+                                ") n WHERE c.id = n.id AND c.tenant_id || '' = n.tenant_id "
                                 "AND c.version = n.version - 1"),
                    1 + std::size(kCounterUpdates));
 }
 
 std::string UpdateReservationsSql() {
-  return absl::StrCat(
+  return AllRowsOf(absl::StrCat(
       "UPDATE reservation r SET state = n.state, reserved_nanousd = n.reserved_nanousd, "
       "reserved_tokens = n.reserved_tokens, observed_nanousd = n.observed_nanousd, "
       "observed_tokens = n.observed_tokens, expire_time = n.expire_time, "
       "hold_amounts = n.hold_amounts, "
       "end_time = CASE WHEN n.state = 1 THEN NULL ELSE clock_timestamp() END FROM (",
-      SelectUnnested(kKnownReservation), ") n WHERE r.id = n.id AND r.tenant_id = n.tenant_id");
+      SelectUnnested(kKnownReservation),
+      ") n WHERE r.id = n.id AND r.tenant_id || '' = n.tenant_id AND r.state = 1"),
+                   kKnownReservationParameters);
 }
 
 template <typename Row>
@@ -266,6 +275,7 @@ void AddReservations(absl::string_view tenant, const ledger::State& state,
   }
   if (!updated.empty()) {
     statements.push_back(Write(update, tenant, kKnownReservation, Pick(state, updated)));
+    statements.back().params.Int(static_cast<int64_t>(updated.size()));
   }
 }
 
@@ -283,18 +293,63 @@ void AddRecords(absl::string_view tenant, const ledger::State& state,
   statements.push_back(Write(insert_records, tenant, kRecord, pointers));
 }
 
+void AddChanges(absl::string_view tenant, const ledger::State& state,
+                const ledger::Changes& changes, std::vector<Statement>& statements) {
+  if (!changes.counters.empty()) AddCounters(tenant, state, changes, statements);
+  AddReservations(tenant, state, changes, statements);
+  if (!changes.records.empty()) AddRecords(tenant, state, changes, statements);
+}
+
+// Of counters that were only looked at: as many are as they were as were known, and no others are there.
+constexpr char kExpectUnchanged[] =
+    "SELECT expect_rows((SELECT count(*) - 2 * count(*) FILTER (WHERE c.version <> n.version) "
+    "FROM unnest($2::uuid[], $3::bigint[]) AS n(id, version) "
+    "JOIN counter c ON c.id = n.id AND c.tenant_id || '' = $1), $4::bigint)";
+
+void AddExpectations(absl::string_view tenant, const ledger::Expectations& expected,
+                     std::vector<Statement>& statements) {
+  Params epoch_and_clock;
+  epoch_and_clock.Text(tenant).Int(expected.book_epoch);
+  epoch_and_clock.Time(expected.earliest).Time(expected.latest);
+  statements.push_back({"SELECT expect_epoch_and_clock($1, $2, $3, $4)",
+                        std::move(epoch_and_clock)});
+  if (expected.unchanged.empty()) return;
+  Array ids(kUuid), versions(kBigint);
+  int64_t known = 0;
+  for (const auto& [id, version] : expected.unchanged) {
+    ids.Id(id);
+    versions.Int(version);
+    known += version > 0 ? 1 : 0;
+  }
+  Params params;
+  params.Text(tenant).Add(ids).Add(versions).Int(known);
+  statements.push_back({kExpectUnchanged, std::move(params)});
+}
+
 }  // namespace
 
 absl::Status PgLedgerStore::Write(absl::string_view tenant, const ledger::State& state,
                                   const ledger::Changes& changes) {
   std::vector<Statement> statements;
-  if (!changes.counters.empty()) AddCounters(tenant, state, changes, statements);
-  AddReservations(tenant, state, changes, statements);
-  if (!changes.records.empty()) AddRecords(tenant, state, changes, statements);
+  AddChanges(tenant, state, changes, statements);
   if (changes.window_end != absl::InfiniteFuture()) {
     statements.push_back({"SELECT expect_before($1)", Params().Time(changes.window_end)});
   }
   statements.push_back({"COMMIT", {}});
+  return session_->Pipeline(std::move(statements)).status();
+}
+
+absl::Status PgLedgerStore::WriteIfAgreed(absl::string_view tenant, const ledger::State& state,
+                                          const ledger::Changes& changes,
+                                          const ledger::Expectations& expected) {
+  RETURN_IF_ERROR(EnsureConnected());
+  std::vector<Statement> statements;
+  if (!changes.empty()) statements.push_back({"BEGIN", {}});
+  AddExpectations(tenant, expected, statements);
+  if (!changes.empty()) {
+    AddChanges(tenant, state, changes, statements);
+    statements.push_back({"COMMIT", {}});
+  }
   return session_->Pipeline(std::move(statements)).status();
 }
 

@@ -48,6 +48,11 @@ AdminService::Reactor* AdminService::ListBudgets(Context* context,
     return call->Finish(usage::FieldError(
         "page_size", absl::StrCat("is ", page_size, "; allowed are 1 to ", kPageSizeMax)));
   }
+  if (!request->page_token().empty() &&
+      !ValidateBudgetId("page_token", request->page_token()).ok()) {
+    return call->Finish(
+        usage::FieldError("page_token", "is not one of this service's; use next_page_token"));
+  }
   return work_.Answer(call, [this, call, request, response, page_size]() -> absl::Status {
     ASSIGN_OR_RETURN(auto budgets,
                      budgets_.List(call->tenant(), request->page_token(), page_size + 1));

@@ -28,6 +28,7 @@ absl::StatusOr<absl::Time> FromProto(absl::string_view field,
                                      const google::protobuf::Timestamp& time);
 absl::StatusOr<absl::Duration> FromProto(absl::string_view field,
                                          const google::protobuf::Duration& duration);
+absl::Status ValidateTimeZone(absl::string_view field, absl::string_view name);  // "" is UTC
 absl::StatusOr<std::vector<ledger::Filter>> FromProto(
     const google::protobuf::RepeatedPtrField<v1::Filter>& filters);
 v1::BudgetStatus ToProto(const ledger::BudgetStatus& status);
@@ -59,6 +60,7 @@ void ToProto(const absl::StatusOr<ledger::RecordAnswer>& answer, v1::RecordUsage
 // convert_budget.cc
 absl::StatusOr<ledger::Budget> ToBudget(const v1::CreateBudgetRequest& request);
 absl::StatusOr<std::string> BudgetIdOf(absl::string_view name);  // of "budgets/{id}"
+absl::Status ValidateBudgetId(absl::string_view field, absl::string_view id);
 // Changes what the mask names; FieldError for a field that cannot be changed.
 absl::Status UpdateFrom(const v1::UpdateBudgetRequest& request, ledger::Budget& budget);
 v1::Budget ToProto(const ledger::Budget& budget);

@@ -4,6 +4,8 @@
 #include "rpc/convert.h"
 #include "status_macros.h"
 #include "usage/field_error.h"
+#include "usage/limits.h"
+#include "usage/validate.h"
 
 namespace bursar::rpc {
 namespace {
@@ -13,43 +15,35 @@ constexpr char kUpdatable[] =
     "display_name, limit_nanousd, limit_tokens, limit_calls, mode, overrides, threshold_percents, "
     "state and expire_time";
 
-absl::Status ValidateBudgetId(absl::string_view field, absl::string_view id) {
-  bool valid = !id.empty() && id.size() <= kBudgetIdBytesMax && absl::ascii_isalnum(id[0]);
-  for (char c : id) {
-    valid = valid &&
-            (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.');
-  }
-  if (valid) return absl::OkStatus();
-  return usage::FieldError(field, absl::StrCat("is \"", id.substr(0, 80),
-                                               "\"; allowed are 1 to 63 of a-z, 0-9, - _ and ., "
-                                               "a letter or digit first"));
-}
-
 absl::StatusOr<ledger::Window> ToWindow(const v1::Window& window) {
   if (window.kind() == v1::Window::KIND_UNSPECIFIED || !v1::Window::Kind_IsValid(window.kind())) {
     return usage::FieldError("budget.window.kind",
                              "is missing; allowed are LIFETIME, MINUTE, HOUR, DAY, WEEK and MONTH");
   }
-  auto zone = ledger::LoadZone(window.time_zone());
-  if (!zone.ok()) return usage::FieldError("budget.window.time_zone", zone.status().message());
-  return ledger::Window{static_cast<ledger::WindowKind>(window.kind()), window.time_zone(), *zone};
+  RETURN_IF_ERROR(ValidateTimeZone("budget.window.time_zone", window.time_zone()));
+  ASSIGN_OR_RETURN(const absl::TimeZone zone, ledger::LoadZone(window.time_zone()));
+  return ledger::Window{static_cast<ledger::WindowKind>(window.kind()), window.time_zone(), zone};
+}
+
+absl::Status SetLimit(absl::string_view field, ledger::Unit unit, int64_t limit,
+                      ledger::Budget& budget) {
+  if (limit < 0) {
+    return usage::FieldError(field, absl::StrCat("is ", limit, "; it must be 0 or more"));
+  }
+  budget.unit = unit;
+  budget.limit = limit;
+  return absl::OkStatus();
 }
 
 // Unit and limit are one choice on the wire.
 absl::Status FillLimit(const v1::Budget& given, ledger::Budget& budget) {
   switch (given.limit_case()) {
     case v1::Budget::kLimitNanousd:
-      budget.unit = ledger::Unit::kCost;
-      budget.limit = given.limit_nanousd();
-      return absl::OkStatus();
+      return SetLimit("budget.limit_nanousd", ledger::Unit::kCost, given.limit_nanousd(), budget);
     case v1::Budget::kLimitTokens:
-      budget.unit = ledger::Unit::kTokens;
-      budget.limit = given.limit_tokens();
-      return absl::OkStatus();
+      return SetLimit("budget.limit_tokens", ledger::Unit::kTokens, given.limit_tokens(), budget);
     case v1::Budget::kLimitCalls:
-      budget.unit = ledger::Unit::kCalls;
-      budget.limit = given.limit_calls();
-      return absl::OkStatus();
+      return SetLimit("budget.limit_calls", ledger::Unit::kCalls, given.limit_calls(), budget);
     case v1::Budget::LIMIT_NOT_SET:
       break;
   }
@@ -81,20 +75,31 @@ absl::Status FillExpireTime(const v1::Budget& given, ledger::Budget& budget) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<ledger::LimitOverride> ToOverride(const std::string& field,
+                                                 const v1::LimitOverride& given) {
+  ledger::LimitOverride entry{.limit = given.limit(), .reason = given.reason()};
+  for (const auto& [dimension, value] : given.group()) {
+    RETURN_IF_ERROR(usage::ValidateText(absl::StrCat(field, ".group"), dimension, 1,
+                                        usage::kDimensionBytesMax));
+    entry.group.emplace(dimension, value);
+  }
+  if (given.has_start_time()) {
+    ASSIGN_OR_RETURN(entry.start_time,
+                     FromProto(absl::StrCat(field, ".start_time"), given.start_time()));
+  }
+  if (given.has_expire_time()) {
+    ASSIGN_OR_RETURN(entry.expire_time,
+                     FromProto(absl::StrCat(field, ".expire_time"), given.expire_time()));
+  }
+  return entry;
+}
+
 absl::Status FillOverrides(const v1::Budget& given, ledger::Budget& budget) {
   budget.overrides.clear();
-  for (const auto& entry : given.overrides()) {
-    ledger::LimitOverride out{.limit = entry.limit(), .reason = entry.reason()};
-    for (const auto& [dimension, value] : entry.group()) out.group.emplace(dimension, value);
-    if (entry.has_start_time()) {
-      ASSIGN_OR_RETURN(out.start_time,
-                       FromProto("budget.overrides.start_time", entry.start_time()));
-    }
-    if (entry.has_expire_time()) {
-      ASSIGN_OR_RETURN(out.expire_time,
-                       FromProto("budget.overrides.expire_time", entry.expire_time()));
-    }
-    budget.overrides.push_back(std::move(out));
+  for (int i = 0; i < given.overrides_size(); ++i) {
+    ASSIGN_OR_RETURN(auto entry,
+                     ToOverride(absl::StrCat("budget.overrides[", i, "]"), given.overrides(i)));
+    budget.overrides.push_back(std::move(entry));
   }
   return absl::OkStatus();
 }
@@ -134,7 +139,33 @@ absl::Status UpdateField(const v1::Budget& given, absl::string_view path, ledger
                                                        "\"; what can be changed is ", kUpdatable));
 }
 
+// A label's name is the caller's own text.
+absl::Status ValidateDimensions(const v1::Budget& given) {
+  for (const auto& dimension : given.group_by()) {
+    RETURN_IF_ERROR(
+        usage::ValidateText("budget.group_by", dimension, 1, usage::kDimensionBytesMax));
+  }
+  for (int i = 0; i < given.selector_size(); ++i) {
+    RETURN_IF_ERROR(usage::ValidateText(absl::StrCat("budget.selector[", i, "].dimension"),
+                                        given.selector(i).dimension(), 1,
+                                        usage::kDimensionBytesMax));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status ValidateBudgetId(absl::string_view field, absl::string_view id) {
+  bool valid = !id.empty() && id.size() <= kBudgetIdBytesMax && absl::ascii_isalnum(id[0]);
+  for (char c : id) {
+    valid = valid &&
+            (absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.');
+  }
+  if (valid) return absl::OkStatus();
+  return usage::FieldError(field, absl::StrCat("is \"", id.substr(0, 80),
+                                               "\"; allowed are 1 to 63 of a-z, 0-9, - _ and ., "
+                                               "a letter or digit first"));
+}
 
 absl::StatusOr<std::string> BudgetIdOf(absl::string_view name) {
   absl::string_view id = name;
@@ -149,6 +180,7 @@ absl::StatusOr<std::string> BudgetIdOf(absl::string_view name) {
 absl::StatusOr<ledger::Budget> ToBudget(const v1::CreateBudgetRequest& request) {
   const v1::Budget& given = request.budget();
   RETURN_IF_ERROR(ValidateBudgetId("budget_id", request.budget_id()));
+  RETURN_IF_ERROR(ValidateDimensions(given));
   ledger::Budget budget{.id = request.budget_id(),
                         .display_name = given.display_name(),
                         .group_by = {given.group_by().begin(), given.group_by().end()},

@@ -58,6 +58,23 @@ absl::Status ValidateCheck(const ledger::Check& check) {
   return absl::OkStatus();
 }
 
+// Checked and not kept: the record of the call has the trace too.
+absl::Status ValidateTrace(const v1::TraceContext& trace) {
+  constexpr size_t kMax = usage::kTraceIdBytesMax;
+  RETURN_IF_ERROR(usage::ValidateText("trace.trace_id", trace.trace_id(), 0, kMax));
+  RETURN_IF_ERROR(usage::ValidateText("trace.span_id", trace.span_id(), 0, kMax));
+  return usage::ValidateText("trace.parent_span_id", trace.parent_span_id(), 0, kMax);
+}
+
+// ValidateTokens speaks of "tokens.x"; here that is "observed.x".
+absl::Status ValidateObserved(const usage::TokenUsage& observed) {
+  const absl::Status status = usage::ValidateTokens(observed);
+  const auto field = usage::FieldOf(status);
+  if (!field) return status;
+  return usage::FieldError(absl::StrCat("observed", field->substr(field->find('.'))),
+                           status.message().substr(field->size() + 2));
+}
+
 v1::Reservation ReservationToProto(const ledger::Reservation& r, absl::Time now) {
   v1::Reservation reservation;
   reservation.set_id(r.request_id);
@@ -113,6 +130,7 @@ absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::s
     ASSIGN_OR_RETURN(check.ttl, TtlFrom(request.ttl()));
   }
   RETURN_IF_ERROR(ValidateCheck(check));
+  RETURN_IF_ERROR(ValidateTrace(request.trace()));
   RETURN_IF_ERROR(FillSettle(request, tenant, read));
   check.key = ledger::ReservationKey(tenant, check.request_id);
   check.fingerprint = ledger::FingerprintOf(check);
@@ -139,7 +157,7 @@ absl::StatusOr<ledger::Extend> ToExtend(const v1::ExtendReservationRequest& requ
   }
   if (request.has_observed()) {
     extend.observed = FromProto(request.observed());
-    RETURN_IF_ERROR(usage::Within("observed", usage::ValidateTokens(*extend.observed)));
+    RETURN_IF_ERROR(ValidateObserved(*extend.observed));
   }
   return extend;
 }

@@ -42,6 +42,7 @@ absl::StatusOr<history::CostQuery> ToCostQuery(const v1::QueryCostsRequest& requ
     return usage::FieldError("bucket", "is none that is known: HOUR, DAY, WEEK or MONTH");
   }
   query.bucket = static_cast<history::Bucket>(request.bucket());
+  RETURN_IF_ERROR(ValidateTimeZone("time_zone", request.time_zone()));
   ASSIGN_OR_RETURN(query.filters, FromProto(request.filters()));
   RETURN_IF_ERROR(history::PrepareQuery(query, request.order_by(), request.page_token()));
   return query;

@@ -1,9 +1,12 @@
 #include <array>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rpc/convert.h"
 #include "status_macros.h"
 #include "usage/field_error.h"
+#include "usage/validate.h"
 
 namespace bursar::rpc {
 namespace {
@@ -36,6 +39,7 @@ static_assert(std::size(kTokenFields) == usage::kTokenClasses);
 constexpr int64_t kSecondsMin = -62135596800, kSecondsMax = 253402300799;
 constexpr int64_t kDurationSecondsMax = 315576000000;
 constexpr int32_t kNanosMax = 999'999'999;
+constexpr size_t kZoneBytesMax = 64;
 
 }  // namespace
 
@@ -134,12 +138,29 @@ absl::StatusOr<absl::Time> FromProto(absl::string_view field,
 
 absl::StatusOr<absl::Duration> FromProto(absl::string_view field,
                                          const google::protobuf::Duration& duration) {
-  if (std::abs(duration.seconds()) > kDurationSecondsMax || duration.nanos() < -kNanosMax ||
-      duration.nanos() > kNanosMax) {
+  const int64_t seconds = duration.seconds();
+  const bool two_signs =
+      (seconds > 0 && duration.nanos() < 0) || (seconds < 0 && duration.nanos() > 0);
+  if (seconds > kDurationSecondsMax || seconds < -kDurationSecondsMax || two_signs ||
+      duration.nanos() < -kNanosMax || duration.nanos() > kNanosMax) {
     return usage::FieldError(field, absl::StrCat("is ", duration.seconds(), " s and ",
                                                  duration.nanos(), " ns, which is no duration"));
   }
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+absl::Status ValidateTimeZone(absl::string_view field, absl::string_view name) {
+  RETURN_IF_ERROR(usage::ValidateText(field, name, 0, kZoneBytesMax));
+  bool plain = name.empty() || absl::ascii_isalpha(name[0]);
+  for (char c : name) plain = plain && (absl::ascii_isalnum(c) || absl::StrContains("/_+-", c));
+  // What the zone database of one machine has besides IANA's names.
+  for (absl::string_view other : {"localtime", "posixrules", "posix/", "right/", "Fixed/"}) {
+    plain = plain && !absl::StartsWith(name, other);
+  }
+  if (plain && ledger::LoadZone(name).ok()) return absl::OkStatus();
+  return usage::FieldError(field, absl::StrCat("is \"", name,
+                                               "\", which is not a time zone; IANA names like "
+                                               "Europe/Berlin are"));
 }
 
 absl::StatusOr<std::vector<ledger::Filter>> FromProto(

@@ -44,7 +44,9 @@ std::string MessageFor(const absl::Status& status) {
   if (sqlstate && sqlstate->StartsWith("08")) {  // the reason names its host: that is for the log
     return "the database cannot be reached; try again with the same id";
   }
-  return Readable(status.message());
+  absl::string_view message = status.message();
+  if (sqlstate) message = message.substr(0, message.find(" (SQLSTATE "));
+  return Readable(message);
 }
 
 int ToRpcCode(const absl::Status& status) { return static_cast<int>(status.code()); }

@@ -1,0 +1,90 @@
+#include "ledger/lane_memory.h"
+
+namespace bursar::ledger {
+namespace {
+
+constexpr size_t kCountersMax = 50'000, kReservationsMax = 50'000;
+
+}  // namespace
+
+absl::Time LaneMemory::GuessDatabaseTime(absl::Time our_time) const {
+  return database_time_ + (our_time - our_time_);
+}
+
+void LaneMemory::SetDatabaseTime(absl::Time database_time, absl::Time our_time) {
+  database_time_ = database_time;
+  our_time_ = our_time;
+}
+
+bool LaneMemory::HoldsAllOf(const Id& key) const {
+  const auto reservation = reservations_.find(key);
+  if (reservation == reservations_.end() || reservation->second.holds.empty()) return false;
+  for (const Hold& hold : reservation->second.holds) {
+    if (!counters_.contains(hold.counter)) return false;
+  }
+  return true;
+}
+
+bool LaneMemory::CanSettle(const Record& record) const {
+  return record.usage.reservation_id.empty() ||
+         (HoldsAllOf(record.reservation) && !record.usage.keep_reservation);
+}
+
+bool LaneMemory::CanRecall(const Operation& operation) const {
+  if (auto* check = std::get_if<Check>(&operation)) {
+    for (const Record& record : check->settle) {
+      if (!CanSettle(record)) return false;
+    }
+    return !reservations_.contains(check->key);
+  }
+  if (auto* record = std::get_if<Record>(&operation)) return CanSettle(*record);
+  if (auto* release = std::get_if<Release>(&operation)) return HoldsAllOf(release->key);
+  return std::holds_alternative<Inspect>(operation);
+}
+
+bool LaneMemory::Recall(std::span<const Operation> operations, const Footprint& footprint,
+                        State& state) const {
+  for (const Operation& operation : operations) {
+    if (!CanRecall(operation)) return false;
+  }
+  auto recall_counter = [&](const Id& id) {
+    state.locked.insert(id);
+    const auto counter = counters_.find(id);
+    if (counter != counters_.end()) state.counters.emplace(id, counter->second);
+  };
+  for (const Id& id : footprint.counters) recall_counter(id);
+  for (const Id& key : footprint.reservations) {
+    const auto reservation = reservations_.find(key);
+    if (reservation == reservations_.end()) continue;
+    for (const Hold& hold : reservation->second.holds) recall_counter(hold.counter);
+    state.reservations.emplace(key, reservation->second);
+  }
+  return true;
+}
+
+void LaneMemory::Remember(const State& state, const Changes& changes) {
+  if (counters_.size() > kCountersMax || reservations_.size() > kReservationsMax) Forget();
+  for (const auto& [id, counter] : state.counters) {
+    const bool changed = changes.counters.contains(id);
+    if (counter.version == 0 && !changed) continue;  // still not in the database
+    Counter& known = counters_[id] = counter;
+    known.version += changed ? 1 : 0;
+  }
+  for (const auto* keys : {&changes.inserted_reservations, &changes.updated_reservations}) {
+    for (const Id& key : *keys) {
+      const Reservation& reservation = state.reservations.at(key);
+      if (reservation.state == ReservationState::kActive) {
+        reservations_.insert_or_assign(key, reservation);
+      } else {
+        reservations_.erase(key);
+      }
+    }
+  }
+}
+
+void LaneMemory::Forget() {
+  counters_.clear();
+  reservations_.clear();
+}
+
+}  // namespace bursar::ledger

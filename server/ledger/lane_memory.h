@@ -1,0 +1,59 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "ledger/ledger_store.h"
+
+namespace bursar::ledger {
+
+// What a lane remembers between its transactions. Only a cache: a transaction that goes by it commits only
+// if the database agrees, else it is run again the locked way.
+//
+// It holds counters as this lane last saw them and the active reservations that this lane made. A counter
+// that it doesn't hold is taken for new, an id that it doesn't hold for unknown: the database's unique keys
+// say whether that is so. Not thread-safe: of the worker that runs the lane.
+class LaneMemory {
+ public:
+  explicit LaneMemory(std::string tenant) : tenant_(std::move(tenant)) {}
+
+  const std::string& tenant() const { return tenant_; }
+  BudgetBook book;
+  int locked_batches = 0;  // how many more go the locked way, after a conflict
+
+  // The database's clock, as far as it is known: at the last transaction, and by our clock now.
+  absl::Time DatabaseTime() const { return database_time_; }
+  absl::Time GuessDatabaseTime(absl::Time our_time) const;
+  void SetDatabaseTime(absl::Time database_time, absl::Time our_time);
+
+  // The state as remembered, if these operations can go by it: checks of ids that were not seen, usage
+  // without a reservation, and settlements and releases of remembered reservations. What might have
+  // changed without a counter's version showing it (a replay, an extension, an expiry) cannot.
+  bool Recall(std::span<const Operation> operations, const Footprint& footprint, State& state) const;
+
+  // What a committed transaction read and wrote.
+  void Remember(const State& state, const Changes& changes);
+  void Forget();
+
+  // Counters whose holds were looked through for overdue ones: when the next one ends, and until when
+  // (by our clock) that is believed.
+  struct Looked {
+    absl::Time next_expiry, believed_until;
+  };
+  absl::flat_hash_map<Id, Looked> looked;
+
+ private:
+  bool CanRecall(const Operation& operation) const;
+  bool CanSettle(const Record& record) const;
+  bool HoldsAllOf(const Id& reservation) const;
+
+  std::string tenant_;
+  absl::Time database_time_ = absl::InfinitePast();
+  absl::Time our_time_ = absl::InfinitePast();
+  absl::flat_hash_map<Id, Counter> counters_;
+  absl::flat_hash_map<Id, Reservation> reservations_;
+};
+
+}  // namespace bursar::ledger
