@@ -87,7 +87,7 @@ CREATE TABLE reservation (
   fingerprint uuid NOT NULL,
   PRIMARY KEY (id, tenant_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX reservation_to_expire ON reservation (tenant_id, expire_time) WHERE state = 1;
+CREATE INDEX reservation_to_expire ON reservation (expire_time, tenant_id) WHERE state = 1;
 
 -- Which usage ids are known: one row for each record, for as long as the ledger's horizon.
 CREATE TABLE usage_id (

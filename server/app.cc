@@ -158,7 +158,7 @@ absl::Status App::Serve() {
   p.lanes = std::make_unique<ledger::Lanes>(ledger::LaneOptions{.horizon = p.config.ledger_horizon},
                                             std::move(stores), prices, p.metrics, p.clock);
   ASSIGN_OR_RETURN(auto sweeper_store, make_store());
-  p.sweeper = std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes, p.metrics);
+  p.sweeper = std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes);
   const bool open = p.config.insecure_no_auth;
   ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start(
                               {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()},
@@ -193,6 +193,13 @@ absl::Status App::Serve() {
        {"auth", !open},
        {"pid", int64_t{getpid()}}});
   return absl::OkStatus();
+}
+
+void App::KeepDatabaseRunning() {
+  if (!parts_->cluster) return;
+  if (absl::Status status = parts_->cluster->EnsureRunning(); !status.ok()) {
+    Log(LogLevel::kError, "postgres_not_restarted", {{"error", status.ToString()}});
+  }
 }
 
 void App::Stop() {

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "absl/synchronization/mutex.h"
 #include "app.h"
 #include "config.h"
 #include "log.h"
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
     return asked ? 0 : kBadUsage;
   }
   bursar::ConfigureLog(config->log_level, config->log_format);
+  // gRPC takes locks in one order; abseil's search for cycles among them costs every call something.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const sigset_t signals = BlockStopSignals();
   auto app = bursar::App::Start(*config);
   if (!app.ok()) {
@@ -39,8 +42,11 @@ int main(int argc, char** argv) {
     return kFailed;
   }
   if (!(*app)->serving()) return 0;  // --migrate=only
-  int signal_number = 0;
-  sigwait(&signals, &signal_number);
+  const timespec half_a_second{.tv_sec = 0, .tv_nsec = 500'000'000};
+  int signal_number = -1;
+  while ((signal_number = sigtimedwait(&signals, nullptr, &half_a_second)) < 0) {
+    (*app)->KeepDatabaseRunning();
+  }
   bursar::Log(bursar::LogLevel::kInfo, "stopping", {{"signal", int64_t{signal_number}}});
   (*app)->Stop();
   return 0;

@@ -112,10 +112,10 @@ absl::Status ParsePageToken(absl::string_view token, CostQuery& query) {
   int64_t as_of_us = 0;
   // The end may have been "now": the token's query had the end that was filled in then.
   int64_t end_us = 0;
-  if (parts.size() != 4 || !absl::SimpleAtoi(parts[1], &as_of_us) ||
+  if (parts.size() != 5 || parts[4].empty() || !absl::SimpleAtoi(parts[1], &as_of_us) ||
       !absl::SimpleAtoi(parts[2], &query.offset) || !absl::SimpleAtoi(parts[3], &end_us) ||
       as_of_us < 0 || as_of_us > kTokenMicrosMax) {
-    return usage::FieldError("page_token", "is not one of this service's; use next_page_token");
+    return NoPageToken();
   }
   CostQuery first = query;
   if (query.end == absl::InfiniteFuture()) first.end = absl::FromUnixMicros(end_us);
@@ -124,6 +124,7 @@ absl::Status ParsePageToken(absl::string_view token, CostQuery& query) {
   }
   query.end = first.end;
   query.as_of = absl::FromUnixMicros(as_of_us);
+  query.view = std::string(parts[4]);
   return absl::OkStatus();
 }
 
@@ -172,13 +173,18 @@ absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
   return ParsePageToken(page_token, query);
 }
 
+absl::Status NoPageToken() {
+  return usage::FieldError("page_token", "is not one of this service's; use next_page_token");
+}
+
 std::string NextPageToken(const CostQuery& query, const CostAnswer& answer) {
   if (!answer.more) return "";
   CostQuery first = query;
   if (query.end == absl::InfiniteFuture()) first.end = answer.as_of;
-  return absl::WebSafeBase64Escape(absl::StrCat(
-      QueryKey(first), "|", absl::ToUnixMicros(answer.as_of), "|",
-      query.offset + static_cast<int64_t>(answer.rows.size()), "|", absl::ToUnixMicros(first.end)));
+  return absl::WebSafeBase64Escape(
+      absl::StrCat(QueryKey(first), "|", absl::ToUnixMicros(answer.as_of), "|",
+                   query.offset + static_cast<int64_t>(answer.rows.size()), "|",
+                   absl::ToUnixMicros(first.end), "|", answer.view));
 }
 
 }  // namespace bursar::history

@@ -26,8 +26,11 @@ struct CostQuery {
   std::string order_by;  // "cost", "calls", ...: one of kOrders
   bool descending = true;
   int page_size = 100;
-  int64_t offset = 0;               // rows on earlier pages
-  std::optional<absl::Time> as_of;  // records received later are left out; absent: now
+  int64_t offset = 0;  // rows on earlier pages
+  // Of a later page: when the first one was answered, and which records that saw, as the store
+  // wrote it in CostAnswer. Absent: now, and every record.
+  std::optional<absl::Time> as_of;
+  std::string view;
 };
 
 struct CostRow {
@@ -51,13 +54,15 @@ struct CostAnswer {
   CostRow total;
   bool more = false;
   absl::Time as_of;
+  std::string view;
   std::string source;
 };
 
 class CostStore {
  public:
   virtual ~CostStore() = default;
-  // UNAVAILABLE: the database cannot be reached, or took longer than 5 s.
+  // All pages of a question see the records that its first page saw. UNAVAILABLE: the database
+  // cannot be reached, or took longer than 5 s. FieldError: the view is none.
   virtual absl::StatusOr<CostAnswer> Query(absl::string_view tenant, const CostQuery& query) = 0;
 };
 
@@ -65,6 +70,9 @@ class CostStore {
 // them.
 absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
                           absl::string_view page_token);
+
+// The error of a token that this service never gave.
+absl::Status NoPageToken();
 
 // The token of the page after this one: of this query alone.
 std::string NextPageToken(const CostQuery& query, const CostAnswer& answer);

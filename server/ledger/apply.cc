@@ -54,7 +54,8 @@ Counter* Bookkeeper::Find(const Match& match) {
   if (auto found = state_.counters.find(match.counter); found != state_.counters.end()) {
     return &found->second;
   }
-  if (!state_.locked.contains(match.counter)) {
+  if (Counter* recalled = Recall(match.counter)) return recalled;
+  if (state_.recollection == nullptr && !state_.locked.contains(match.counter)) {
     applied_.missing.push_back(match.counter);
     return nullptr;
   }
@@ -70,13 +71,24 @@ Counter* Bookkeeper::FindPinned(const Id& counter) {
   if (auto found = state_.counters.find(counter); found != state_.counters.end()) {
     return &found->second;
   }
+  if (Counter* recalled = Recall(counter)) return recalled;
   applied_.missing.push_back(counter);
   return nullptr;
 }
 
+Counter* Bookkeeper::Recall(const Id& id) {
+  if (state_.recollection == nullptr) return nullptr;
+  const Counter* known = state_.recollection->FindCounter(id);
+  return known == nullptr ? nullptr : &state_.counters.emplace(id, *known).first->second;
+}
+
 Reservation* Bookkeeper::FindReservation(const Id& key) {
-  auto found = state_.reservations.find(key);
-  return found == state_.reservations.end() ? nullptr : &found->second;
+  if (auto found = state_.reservations.find(key); found != state_.reservations.end()) {
+    return &found->second;
+  }
+  if (state_.recollection == nullptr) return nullptr;
+  const Reservation* known = state_.recollection->FindReservation(key);
+  return known == nullptr ? nullptr : &state_.reservations.emplace(key, *known).first->second;
 }
 
 BudgetStatus Bookkeeper::StatusOf(const Budget& budget, const Counter& counter) const {

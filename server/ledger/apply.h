@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
 #include "ledger/operation.h"
 #include "pricing/price_book.h"
 
@@ -36,16 +37,25 @@ struct StoredRecord {
   std::vector<Charge> charges;
 };
 
-// What a batch reads before it is applied, all within one transaction and after its locks were
-// taken.
+// What is remembered of the ledger; the database is asked afterwards whether it is still so.
+class Recollection {
+ public:
+  virtual ~Recollection() = default;
+  virtual const Counter* FindCounter(const Id& id) const = 0;  // nullptr: taken for not there yet
+  virtual const Reservation* FindReservation(const Id& key) const = 0;
+};
+
+// What a batch goes by: read within one transaction, after its locks were taken; or remembered.
 struct State {
   absl::Time now;  // the database's clock
   const BudgetBook* book = nullptr;
   const pricing::PriceBook* prices = nullptr;
-  absl::Duration horizon;                     // how old an occur_time may be
-  absl::flat_hash_set<Id> locked;             // counters that were asked for, found or not
-  absl::flat_hash_map<Id, Counter> counters;  // those found
-  absl::flat_hash_map<Id, Reservation> reservations;
+  absl::Duration horizon;                      // how old an occur_time may be
+  const Recollection* recollection = nullptr;  // absent: it was read
+  absl::flat_hash_set<Id> locked;              // if read: counters asked for, found or not
+  // Those found, and those that Apply looked for. Nodes, so that a pointer to one stays good.
+  absl::node_hash_map<Id, Counter> counters;
+  absl::node_hash_map<Id, Reservation> reservations;
   absl::flat_hash_map<Id, StoredRecord> records;
 };
 

@@ -26,11 +26,8 @@ Expectations ExpectationsOf(const LaneMemory& memory, const State& state, const 
   Expectations expected{.book_epoch = memory.book.epoch,
                         .earliest = state.now - kClockTolerance,
                         .latest = std::min(state.now + kClockTolerance, changes.window_end)};
-  for (const Id& id : state.locked) {
-    if (changes.counters.contains(id)) continue;
-    const auto counter = state.counters.find(id);
-    expected.unchanged.emplace_back(id, counter == state.counters.end() ? 0
-                                                                        : counter->second.version);
+  for (const auto& [id, counter] : state.counters) {
+    if (!changes.counters.contains(id)) expected.unchanged.emplace_back(id, counter.version);
   }
   return expected;
 }
@@ -39,12 +36,14 @@ Expectations ExpectationsOf(const LaneMemory& memory, const State& state, const 
 
 absl::StatusOr<BatchRunner::Answers> BatchRunner::TryRemembered(
     LaneMemory& memory, std::span<const Operation> operations) {
+  const absl::Time begin = clock_.Now();
   State state;
-  state.now = memory.GuessDatabaseTime(clock_.Now());
+  state.now = memory.GuessDatabaseTime(begin);
   state.book = &memory.book;
   state.prices = prices_.get();
   state.horizon = options_.horizon;
-  if (!memory.Recall(operations, FootprintOf(operations, memory.book, state.now), state)) {
+  state.recollection = &memory;
+  if (!memory.Covers(operations)) {
     return absl::FailedPreconditionError("not all of it is remembered");
   }
   Applied applied = Apply(state, operations);
@@ -54,14 +53,14 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryRemembered(
   RETURN_IF_ERROR(store_->WriteIfAgreed(memory.tenant(), state, applied.changes,
                                         ExpectationsOf(memory, state, applied.changes)));
   memory.Remember(state, applied.changes);
-  metrics_.BatchFinished(applied.changes.empty() ? "read_only" : "committed",
-                         static_cast<int>(operations.size()), absl::ZeroDuration());
+  Count(applied, begin);
   return std::move(applied.answers);
 }
 
 absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
                                                             std::span<const Operation> operations,
                                                             std::vector<Id>& also_lock) {
+  const absl::Time begin = clock_.Now();
   if (memory.book.epoch < 0) {
     ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant()));
   }
@@ -90,7 +89,26 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
     RETURN_IF_ERROR(store_->Write(memory.tenant(), locked.state, applied.changes));
   }
   memory.Remember(locked.state, applied.changes);
+  Count(applied, begin);
   return std::move(applied.answers);
+}
+
+// What a batch did, once it is certain. Repeats are counted when they come first.
+void BatchRunner::Count(const Applied& applied, absl::Time begin) {
+  metrics_.BatchFinished(applied.changes.empty() ? "read_only" : "committed",
+                         static_cast<int>(applied.answers.size()), clock_.Now() - begin);
+  auto count = [&](const absl::StatusOr<RecordAnswer>& record) {
+    if (!record.ok() || record->replayed) return;
+    metrics_.Recorded(std::string(usage::CostBasisName(record->cost_basis)));
+  };
+  for (const auto& answer : applied.answers) {
+    if (!answer.ok()) continue;
+    if (auto* record = std::get_if<RecordAnswer>(&*answer)) count(*record);
+    if (auto* check = std::get_if<CheckAnswer>(&*answer)) {
+      for (const auto& settled : check->settled) count(settled);
+    }
+    if (auto* expired = std::get_if<ExpireAnswer>(&*answer)) metrics_.Expired(expired->expired);
+  }
 }
 
 std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
@@ -112,10 +130,7 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
   absl::Status failure;
   for (int attempt = 1; attempt <= options_.attempts_max; ++attempt) {
     auto answers = TryLocked(memory, operations, also_lock);
-    if (answers.ok()) {
-      metrics_.BatchFinished("committed", size, clock_.Now() - start);
-      return *std::move(answers);
-    }
+    if (answers.ok()) return *std::move(answers);
     failure = answers.status();
     if (absl::IsUnavailable(failure)) {
       if (clock_.Now() - start > options_.unavailable_max) break;

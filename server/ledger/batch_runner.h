@@ -43,6 +43,8 @@ class BatchRunner {
   absl::StatusOr<Answers> TryLocked(LaneMemory& memory,
                                                               std::span<const Operation> operations,
                                                               std::vector<Id>& also_lock);
+  void Count(const Applied& applied, absl::Time begin);
+
   const LaneOptions options_;
   const std::unique_ptr<LedgerStore> store_;
   const std::shared_ptr<const pricing::PriceBook> prices_;

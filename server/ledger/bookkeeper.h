@@ -66,6 +66,7 @@ class Bookkeeper {
   // Shared (apply.cc).
   Counter* Find(const Match& match);
   Counter* FindPinned(const Id& counter);
+  Counter* Recall(const Id& counter);
   Reservation* FindReservation(const Id& key);
   BudgetStatus StatusOf(const Budget& budget, const Counter& counter) const;
   std::vector<BudgetStatus> StatusesOf(const std::vector<Match>& matches);

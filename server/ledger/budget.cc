@@ -178,7 +178,7 @@ Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
       matches.missing_dimension = std::string(missing);
       continue;
     }
-    match.window = WindowAt(budget.window, time);
+    match.window = budget.last_window.At(budget.window, time);
     match.counter = CounterId(budget, match.group, match.window.key);
     matches.counted.push_back(std::move(match));
   }

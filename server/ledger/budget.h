@@ -48,6 +48,7 @@ struct Budget {
   Unit unit = Unit::kCost;
   int64_t limit = 0;  // nano-USD, tokens or calls
   Window window;
+  mutable WindowMemo last_window;  // of MatchBudgets; a book belongs to one thread at a time
   Mode mode = Mode::kHard;
   std::vector<LimitOverride> overrides;
   std::vector<int32_t> threshold_percents;  // ascending

@@ -1,5 +1,6 @@
 #include "ledger/lane.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -118,7 +119,7 @@ void Lanes::Submit(absl::string_view tenant, Operation operation, absl::Time dea
       if (!lane->taken) MakeRunnable(*lane);
     }
   }
-  if (!refused.ok()) done(refused);
+  if (!refused.ok() && done) done(refused);
 }
 
 void Lanes::MakeRunnable(Lane& lane) {
@@ -136,6 +137,7 @@ Lanes::Lane* Lanes::TakeBatch(Batch& batch) {
   Lane* lane = runnable_.front();
   runnable_.pop_front();
   int weight = 0;
+  batch.reserve(std::min<size_t>(lane->queue.size(), options_.batch_operations_max));
   while (!lane->queue.empty() && weight < options_.batch_operations_max) {
     weight += lane->queue.front().weight();
     batch.push_back(std::move(lane->queue.front()));

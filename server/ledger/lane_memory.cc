@@ -1,5 +1,7 @@
 #include "ledger/lane_memory.h"
 
+#include <algorithm>
+
 namespace bursar::ledger {
 namespace {
 
@@ -30,7 +32,7 @@ bool LaneMemory::CanSettle(const Record& record) const {
          (HoldsAllOf(record.reservation) && !record.usage.keep_reservation);
 }
 
-bool LaneMemory::CanRecall(const Operation& operation) const {
+bool LaneMemory::CoversOne(const Operation& operation) const {
   if (auto* check = std::get_if<Check>(&operation)) {
     for (const Record& record : check->settle) {
       if (!CanSettle(record)) return false;
@@ -42,24 +44,19 @@ bool LaneMemory::CanRecall(const Operation& operation) const {
   return std::holds_alternative<Inspect>(operation);
 }
 
-bool LaneMemory::Recall(std::span<const Operation> operations, const Footprint& footprint,
-                        State& state) const {
-  for (const Operation& operation : operations) {
-    if (!CanRecall(operation)) return false;
-  }
-  auto recall_counter = [&](const Id& id) {
-    state.locked.insert(id);
-    const auto counter = counters_.find(id);
-    if (counter != counters_.end()) state.counters.emplace(id, counter->second);
-  };
-  for (const Id& id : footprint.counters) recall_counter(id);
-  for (const Id& key : footprint.reservations) {
-    const auto reservation = reservations_.find(key);
-    if (reservation == reservations_.end()) continue;
-    for (const Hold& hold : reservation->second.holds) recall_counter(hold.counter);
-    state.reservations.emplace(key, reservation->second);
-  }
-  return true;
+bool LaneMemory::Covers(std::span<const Operation> operations) const {
+  return std::all_of(operations.begin(), operations.end(),
+                     [this](const Operation& operation) { return CoversOne(operation); });
+}
+
+const Counter* LaneMemory::FindCounter(const Id& id) const {
+  const auto found = counters_.find(id);
+  return found == counters_.end() ? nullptr : &found->second;
+}
+
+const Reservation* LaneMemory::FindReservation(const Id& key) const {
+  const auto found = reservations_.find(key);
+  return found == reservations_.end() ? nullptr : &found->second;
 }
 
 void LaneMemory::Remember(const State& state, const Changes& changes) {

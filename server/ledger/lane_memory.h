@@ -15,7 +15,7 @@ namespace bursar::ledger {
 // It holds counters as this lane last saw them and the active reservations that this lane made. A counter
 // that it doesn't hold is taken for new, an id that it doesn't hold for unknown: the database's unique keys
 // say whether that is so. Not thread-safe: of the worker that runs the lane.
-class LaneMemory {
+class LaneMemory final : public Recollection {
  public:
   explicit LaneMemory(std::string tenant) : tenant_(std::move(tenant)) {}
 
@@ -28,10 +28,13 @@ class LaneMemory {
   absl::Time GuessDatabaseTime(absl::Time our_time) const;
   void SetDatabaseTime(absl::Time database_time, absl::Time our_time);
 
-  // The state as remembered, if these operations can go by it: checks of ids that were not seen, usage
-  // without a reservation, and settlements and releases of remembered reservations. What might have
-  // changed without a counter's version showing it (a replay, an extension, an expiry) cannot.
-  bool Recall(std::span<const Operation> operations, const Footprint& footprint, State& state) const;
+  // Whether these operations can go by what is remembered: checks of ids that were not seen, usage without
+  // a reservation, and settlements and releases of remembered reservations. What might have changed
+  // without a counter's version showing it (a replay, an extension, an expiry) cannot.
+  bool Covers(std::span<const Operation> operations) const;
+
+  const Counter* FindCounter(const Id& id) const override;
+  const Reservation* FindReservation(const Id& key) const override;
 
   // What a committed transaction read and wrote.
   void Remember(const State& state, const Changes& changes);
@@ -45,7 +48,7 @@ class LaneMemory {
   absl::flat_hash_map<Id, Looked> looked;
 
  private:
-  bool CanRecall(const Operation& operation) const;
+  bool CoversOne(const Operation& operation) const;
   bool CanSettle(const Record& record) const;
   bool HoldsAllOf(const Id& reservation) const;
 

@@ -10,8 +10,8 @@ namespace bursar::ledger {
 // lanes. Every replica sweeps; an operation that finds its reservation ended does nothing.
 class Sweeper {
  public:
-  Sweeper(std::unique_ptr<LedgerStore> store, Lanes& lanes, metrics::Metrics& metrics)
-      : store_(std::move(store)), lanes_(lanes), metrics_(metrics) {}
+  Sweeper(std::unique_ptr<LedgerStore> store, Lanes& lanes)
+      : store_(std::move(store)), lanes_(lanes) {}
 
   // Submits up to 1,000 overdue reservations, oldest first. Does not wait for their end.
   absl::Status Sweep();
@@ -19,7 +19,6 @@ class Sweeper {
  private:
   const std::unique_ptr<LedgerStore> store_;
   Lanes& lanes_;
-  metrics::Metrics& metrics_;
 };
 
 }  // namespace bursar::ledger

@@ -36,4 +36,19 @@ absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name);
 // counts as two.
 Span WindowAt(const Window& window, absl::Time time);
 
+// Remembers the last window: nearly every call falls into the same one, and finding it takes longer than
+// deciding the call. Not thread-safe.
+class WindowMemo {
+ public:
+  const Span& At(const Window& window, absl::Time time) {
+    if (last_.key.empty() || time < last_.start || time >= last_.end) {
+      last_ = WindowAt(window, time);
+    }
+    return last_;
+  }
+
+ private:
+  Span last_;
+};
+
 }  // namespace bursar::ledger

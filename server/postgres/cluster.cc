@@ -265,6 +265,19 @@ absl::StatusOr<std::unique_ptr<Session>> Cluster::WaitUntilReady() {
   }
 }
 
+absl::Status Cluster::EnsureRunning() {
+  if (pid_ > 0 && WaitForChild(pid_, absl::ZeroDuration()) == -1) return absl::OkStatus();
+  if (lock_fd_ < 0) return absl::FailedPreconditionError("PostgreSQL was stopped");
+  Log(LogLevel::kError, "postgres_died",
+      {{"pid", int64_t{pid_}}, {"reason", LastLineOf(Path("postgres.log"))}});
+  RETURN_IF_ERROR(StopLeftover(Path("postgres")));  // backends that outlived it
+  RETURN_IF_ERROR(MakePrivateFolder(socket_dir_, account_));
+  RETURN_IF_ERROR(Launch());
+  RETURN_IF_ERROR(WaitUntilReady().status());
+  Log(LogLevel::kInfo, "postgres_restarted", {{"pid", int64_t{pid_}}});
+  return absl::OkStatus();
+}
+
 absl::Status Cluster::Stop() {
   absl::Status status;
   if (pid_ > 0) {

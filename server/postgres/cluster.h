@@ -42,6 +42,8 @@ class Cluster {
   std::string UrlOf(std::string_view database,
                     std::string_view role) const;  // "postgres": superuser
   int pid() const { return pid_; }
+  // Starts PostgreSQL again if it has died; OK while it runs. From the thread that called Start().
+  absl::Status EnsureRunning();
   absl::Status Stop();  // clean; safe to call twice
 
  private:

@@ -52,13 +52,29 @@ absl::string_view BucketUnit(Bucket bucket) {
   return kUnits[static_cast<int>(bucket)];
 }
 
+// Whether a record is one that the first page saw. Its time cannot say so: a record is committed
+// some time after its receive_time, and in no order. PostgreSQL's snapshot can, once the row's
+// 32-bit xmin has its upper half back, which is unambiguous for recent rows; older ones were there
+// anyway.
+std::string SeenBy(const std::string& as_of, const std::string& snapshot) {
+  const std::string newest =
+      absl::StrCat("pg_snapshot_xmax(", snapshot, "::pg_snapshot)::text::bigint");
+  return absl::StrCat(
+      "CASE WHEN receive_time < ", as_of, "::timestamptz - interval '1 minute' ",
+      "THEN true ELSE pg_visible_in_snapshot((", newest, " + ((xmin::text::bigint - ", newest,
+      " + 2147483648) & 4294967295) - 2147483648)::text::xid8, ", snapshot, "::pg_snapshot) END");
+}
+
 // One SQL text and its parameters, grown together. No value is ever part of the text.
 class CostSql {
  public:
-  CostSql(absl::string_view tenant, const CostQuery& query, absl::Time as_of) : query_(query) {
-    params_.Text(tenant).Time(query.start).Time(query.end).Time(as_of);
-    next_ = 5;
-    where_ = "tenant_id = $1 AND charge_time >= $2 AND charge_time < $3 AND receive_time <= $4";
+  CostSql(absl::string_view tenant, const CostQuery& query) : query_(query) {
+    where_ = absl::StrCat("tenant_id = ", Text(tenant), " AND charge_time >= ", Time(query.start),
+                          " AND charge_time < ",
+                          query.end == absl::InfiniteFuture() ? "now()" : Time(query.end));
+    if (query.as_of) {
+      absl::StrAppend(&where_, " AND ", SeenBy(Time(*query.as_of), Text(query.view)));
+    }
     for (const auto& filter : query.filters) {
       Array values(Element::kText);
       for (const auto& value : filter.values) values.Text(value);
@@ -99,6 +115,11 @@ class CostSql {
   Params TakeParams() { return std::move(params_); }
 
  private:
+  std::string Time(absl::Time value) {
+    params_.Time(value);
+    return absl::StrCat("$", next_++);
+  }
+
   std::string Text(absl::string_view value) {
     params_.Text(value);
     return absl::StrCat("$", next_++);
@@ -179,29 +200,29 @@ CostRow ReadRow(const Rows& rows, int row, const CostQuery& query) {
 absl::StatusOr<history::CostAnswer> PgCostStore::Query(absl::string_view tenant,
                                                        const CostQuery& query) {
   ASSIGN_OR_RETURN(auto session, pool_.Take());
-  history::CostAnswer answer{.source = "events"};
-  if (query.as_of) {
-    answer.as_of = *query.as_of;
-  } else {
-    ASSIGN_OR_RETURN(const Rows now, session->Execute("SELECT clock_timestamp()"));
-    answer.as_of = now.Time(0, 0);
-  }
-  CostSql for_rows(tenant, query, answer.as_of), for_total(tenant, query, answer.as_of);
+  CostSql for_rows(tenant, query), for_total(tenant, query);
   const std::string rows_sql = for_rows.Rows(query.page_size + 1), total_sql = for_total.Total();
   std::vector<Statement> statements;
   statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
+  statements.push_back({"SELECT now(), pg_current_snapshot()", {}});
   statements.push_back({rows_sql.c_str(), for_rows.TakeParams(), /*once=*/true});
   statements.push_back({total_sql.c_str(), for_total.TakeParams(), /*once=*/true});
   statements.push_back({"COMMIT", {}});
-  ASSIGN_OR_RETURN(auto results, session->Pipeline(std::move(statements)));
-  for (int row = 0; row < results[1].size(); ++row) {
-    answer.rows.push_back(ReadRow(results[1], row, query));
+  auto answered = session->Pipeline(std::move(statements));
+  if (SqlState(answered.status()) == "22P02") return history::NoPageToken();  // no snapshot
+  if (!answered.ok()) return answered.status();
+  const std::vector<Rows>& results = *answered;
+  history::CostAnswer answer{.as_of = query.as_of.value_or(results[1].Time(0, 0)),
+                             .view = query.as_of ? query.view : std::string(results[1].Text(0, 1)),
+                             .source = "events"};
+  for (int row = 0; row < results[2].size(); ++row) {
+    answer.rows.push_back(ReadRow(results[2], row, query));
   }
   if (answer.rows.size() > static_cast<size_t>(query.page_size)) {
     answer.more = true;
     answer.rows.pop_back();
   }
-  ReadMeasures(results[2], 0, 0, answer.total);
+  ReadMeasures(results[3], 0, 0, answer.total);
   return answer;
 }
 

@@ -55,7 +55,7 @@ constexpr char kFindOverdue[] =
 
 constexpr char kFindAllOverdue[] =
     "SELECT tenant_id, id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
-    "ORDER BY tenant_id, expire_time LIMIT $1";
+    "ORDER BY expire_time LIMIT $1";
 
 Array UuidArray(const std::set<Id>& ids) {
   Array array(Element::kUuid);
@@ -228,13 +228,12 @@ absl::StatusOr<ledger::OverdueHolds> PgLedgerStore::FindOverdue(absl::string_vie
 absl::StatusOr<std::vector<ledger::Overdue>> PgLedgerStore::FindAllOverdue(int limit) {
   RETURN_IF_ERROR(EnsureConnected());
   ASSIGN_OR_RETURN(const Rows rows, session_->Execute(kFindAllOverdue, Params().Int(limit)));
-  std::vector<ledger::Overdue> overdue;
+  std::map<std::string, std::vector<Id>> by_tenant;
   for (int row = 0; row < rows.size(); ++row) {
-    if (overdue.empty() || overdue.back().tenant != rows.Text(row, 0)) {
-      overdue.push_back({std::string(rows.Text(row, 0)), {}});
-    }
-    overdue.back().reservations.push_back(ledger::FromUuid(rows.Text(row, 1)));
+    by_tenant[std::string(rows.Text(row, 0))].push_back(ledger::FromUuid(rows.Text(row, 1)));
   }
+  std::vector<ledger::Overdue> overdue;
+  for (auto& [tenant, reservations] : by_tenant) overdue.push_back({tenant, reservations});
   return overdue;
 }
 

@@ -71,7 +71,6 @@ TelemetryService::Reactor* TelemetryService::RecordUsage(Context* context,
                 [this, call, response](absl::StatusOr<Answer> answer) {
                   if (answer.ok()) {
                     const auto& recorded = std::get<ledger::RecordAnswer>(*answer);
-                    edge_.metrics->Recorded(std::string(usage::CostBasisName(recorded.cost_basis)));
                     ToProto(recorded, *response);
                   }
                   call->Finish(answer.status());
@@ -101,7 +100,6 @@ TelemetryService::Reactor* TelemetryService::BatchRecordUsage(
                   [this, gathering, i](absl::StatusOr<Answer> answer) {
                     if (!answer.ok()) return gathering->Set(i, answer.status());
                     const auto& recorded = std::get<ledger::RecordAnswer>(*answer);
-                    edge_.metrics->Recorded(std::string(usage::CostBasisName(recorded.cost_basis)));
                     gathering->Set(i, recorded);
                   });
   }

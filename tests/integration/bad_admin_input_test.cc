@@ -339,13 +339,15 @@ TEST_F(BadAdminInput, APageTokenBelongsToItsQueryAlone) {
   ASSERT_FALSE(response.next_page_token().empty());
   right.set_page_token(response.next_page_token());
   ASSERT_TRUE(client().Query(right, response).ok());
-  auto forge = [](R& r, const std::string& as_of, const std::string& offset) {
+  auto forge = [](R& r, const std::string& as_of, const std::string& offset,
+                  const std::string& view = "") {
     std::string text;
     ASSERT_TRUE(absl::WebSafeBase64Unescape(r.page_token(), &text));
     const size_t first = text.find('|'), second = text.find('|', first + 1);
     const size_t third = text.find('|', second + 1);
     r.set_page_token(absl::WebSafeBase64Escape(
-        absl::StrCat(text.substr(0, first + 1), as_of, "|", offset, text.substr(third))));
+        absl::StrCat(text.substr(0, first + 1), as_of, "|", offset,
+                     text.substr(third, text.rfind('|') + 1 - third), view)));
   };
   Refuses<Telemetry>(
       &Telemetry::QueryCosts, right,
@@ -359,6 +361,8 @@ TEST_F(BadAdminInput, APageTokenBelongsToItsQueryAlone) {
           {"another filter", "page_token", [](R& r) { AddFilter(r, "user", "a"); }},
           {"another zone", "page_token", [](R& r) { r.set_time_zone("Asia/Kolkata"); }},
           {"a forged offset", "page_token", [&](R& r) { forge(r, "1", "-1"); }},
+          {"a forged view", "page_token", [&](R& r) { forge(r, "1", "1", "9:1:"); }},
+          {"no view", "page_token", [&](R& r) { forge(r, "1", "1"); }},
           {"a forged time", "page_token",
            [&](R& r) { forge(r, absl::StrCat(std::numeric_limits<int64_t>::min()), "0"); }},
       });

@@ -31,7 +31,16 @@ class Fleet {
     return *clients_.back();
   }
 
+  // Starts a replica that was killed again, at the same address.
+  void Restart(size_t index) {
+    std::vector<std::string> all = {"--database-url", database_.url(), "--insecure-no-auth",
+                                    "--listen", servers_[index]->address()};
+    all.insert(all.end(), flags_.begin(), flags_.end());
+    servers_[index] = std::make_unique<ServerProcess>(all);
+  }
+
   RpcClient& client(size_t index) { return *clients_[index % clients_.size()]; }
+  const TestDatabase& database() const { return database_; }
   ServerProcess& server(size_t index) { return *servers_[index]; }
   size_t size() const { return servers_.size(); }
 

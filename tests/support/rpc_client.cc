@@ -37,6 +37,10 @@ RpcClient::RpcClient(const std::string& address, const std::string& key)
   LookAtIdleConnectionsOften();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A server that was started again is found soon.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   raw_ = std::make_unique<grpc::GenericStub>(channel);
   telemetry_ = v1::TelemetryService::NewStub(channel);

@@ -41,7 +41,7 @@ struct ClientOptions {
 //     # a comment
 //     endpoint = purse.internal:50051
 //     api_key_file = ~/.config/bursar/admin.key
-//     api_key = bsr_...
+//     api_key = bursar_...
 //
 // A key or key file in the environment replaces both of the file's. A missing file is no error.
 // Errors: INVALID_ARGUMENT for a line that is none of these; FAILED_PRECONDITION for a file that
