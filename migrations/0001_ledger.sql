@@ -84,6 +84,9 @@ CREATE TABLE reservation (
   hold_counters uuid[] NOT NULL,   -- the counters it is pinned to, ascending
   hold_units smallint[] NOT NULL,  -- of each: bursar.v1.Unit
   hold_amounts bigint[] NOT NULL,  -- of each: what is held there now; all 0 once it has ended
+  hold_expiry_charges bigint[] NOT NULL,  -- of each: what its expiry charged, until a late settlement
+  expiry_nanousd bigint NOT NULL,  -- the cost that its expiry charged, likewise
+  version bigint NOT NULL,         -- +1 with each transaction that changes it
   fingerprint uuid NOT NULL,
   PRIMARY KEY (id, tenant_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
@@ -114,6 +117,7 @@ CREATE TABLE usage_record (
   event_type text NOT NULL,
   step text,
   outcome smallint NOT NULL,          -- bursar.v1.Outcome
+  calls smallint NOT NULL,            -- what it counts in budgets of calls: 1; 0 if not executed; -1 corrects
   attempt integer NOT NULL,
   error_type text, error_category smallint, error_severity smallint,
   guardrails jsonb,                   -- [{"name", "action", "stage"}]

@@ -120,9 +120,15 @@ absl::Status App::MakeFirstKey() {
   const std::string waiting = p.config.admin_key_file + absl::StrCat(".", getpid());
   RETURN_IF_ERROR(WriteSecretFile(waiting, made.text));
   auto first = p.key_store->InsertFirst(made.key);
-  if (!first.ok() || !*first) {  // another replica was faster, and has the key
+  if (!first.ok()) {  // it may be in the database all the same
+    return absl::Status(
+        first.status().code(),
+        absl::StrCat("whether the admin key was kept is unknown; if it was, it is in ", waiting,
+                     ": ", first.status().message()));
+  }
+  if (!*first) {  // another replica was faster, and has the key
     unlink(waiting.c_str());
-    return first.status();
+    return absl::OkStatus();
   }
   if (rename(waiting.c_str(), p.config.admin_key_file.c_str()) != 0) {
     return absl::FailedPreconditionError(absl::StrCat(

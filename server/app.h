@@ -21,7 +21,8 @@ class App {
   bool serving() const;
   const std::string& listen() const;  // as bound
 
-  // Starts the embedded PostgreSQL again if it died. Call every now and then, from Start()'s thread.
+  // Starts the embedded PostgreSQL again if it died. Call every now and then, from Start()'s
+  // thread.
   void KeepDatabaseRunning();
 
   // Takes no more calls, lets those under way end within --drain-timeout, stops everything.

@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
     return asked ? 0 : kBadUsage;
   }
   bursar::ConfigureLog(config->log_level, config->log_format);
-  // gRPC takes locks in one order; abseil's search for cycles among them costs every call something.
+  // gRPC takes locks in one order; abseil's search for cycles among them costs every call
+  // something.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const sigset_t signals = BlockStopSignals();
   auto app = bursar::App::Start(*config);

@@ -50,6 +50,17 @@ int64_t AmountIn(Unit unit, int64_t cost_nanousd, int64_t tokens, int64_t calls)
   return unit == Unit::kCost ? cost_nanousd : unit == Unit::kTokens ? tokens : calls;
 }
 
+Matches Bookkeeper::MatchNow(const usage::Subject& subject, const usage::Model& model,
+                             absl::string_view event_type) {
+  Matches matches = MatchBudgets(*state_.book, subject, model, event_type, state_.now);
+  for (const Match& match : matches.counted) {
+    Changes& changes = applied_.changes;
+    changes.window_start = std::max(changes.window_start, match.window.start);
+    changes.window_end = std::min(changes.window_end, match.window.end);
+  }
+  return matches;
+}
+
 Counter* Bookkeeper::Find(const Match& match) {
   if (auto found = state_.counters.find(match.counter); found != state_.counters.end()) {
     return &found->second;
@@ -139,8 +150,7 @@ absl::Status Bookkeeper::CheckRoom(const Counter& counter, int64_t spent, int64_
 }
 
 absl::StatusOr<Answer> Bookkeeper::Run(const Inspect& inspect) {
-  const Matches matches =
-      MatchBudgets(*state_.book, inspect.subject, inspect.model, "model_call", state_.now);
+  const Matches matches = MatchNow(inspect.subject, inspect.model, "model_call");
   return InspectAnswer{StatusesOf(matches.counted)};
 }
 

@@ -32,6 +32,7 @@ struct Charge {
 struct StoredRecord {
   Record record;
   absl::Time charge_time;
+  int calls = 1;  // what it counts in budgets of calls: 0 if not executed, -1 if it takes one back
   RecordAnswer answer;  // budgets empty: they are of the moment
   std::string priced_as;
   std::vector<Charge> charges;
@@ -47,6 +48,7 @@ class Recollection {
 
 // What a batch goes by: read within one transaction, after its locks were taken; or remembered.
 struct State {
+  std::string tenant;
   absl::Time now;  // the database's clock
   const BudgetBook* book = nullptr;
   const pricing::PriceBook* prices = nullptr;
@@ -64,8 +66,10 @@ struct Changes {
   std::set<Id> counters;  // of State::counters, to be written with version + 1
   std::set<Id> inserted_reservations;
   std::set<Id> updated_reservations;
-  std::vector<Id> records;                         // of State::records, in the order of arrival
-  absl::Time window_end = absl::InfiniteFuture();  // the earliest end of a window charged as "now"
+  std::vector<Id> records;  // of State::records, in the order of arrival
+  // Of the windows that were gone by as "now": the latest start and the earliest end.
+  absl::Time window_start = absl::InfinitePast();
+  absl::Time window_end = absl::InfiniteFuture();
 
   bool empty() const {
     return counters.empty() && inserted_reservations.empty() && updated_reservations.empty() &&

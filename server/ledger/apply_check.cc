@@ -89,7 +89,7 @@ std::optional<absl::StatusOr<CheckAnswer>> Bookkeeper::Replay(const Check& check
   }
   CheckAnswer answer{.replayed = true, .now = state_.now};
   if (known->state == ReservationState::kActive && known->expire_time <= state_.now) {
-    Free(*known, ReservationState::kExpired);
+    End(*known);
   }
   answer.budgets = StatusesOf(known->holds);
   if (known->state != ReservationState::kActive) {
@@ -99,6 +99,11 @@ std::optional<absl::StatusOr<CheckAnswer>> Bookkeeper::Replay(const Check& check
     return answer;
   }
   answer.decision = Decision::kAllow;
+  if (check.accept_caps && check.tokens &&
+      known->max_output_tokens < EstimateOf(check).max_output_tokens) {
+    answer.decision = Decision::kAllowWithCaps;
+    answer.cap_max_output_tokens = known->max_output_tokens;
+  }
   answer.reservation = *known;
   answer.estimated_nanousd = known->reserved_nanousd;
   answer.priced_as = known->priced_as;
@@ -147,7 +152,10 @@ std::vector<BudgetStatus> Bookkeeper::Preview(const std::vector<Match>& matches,
   std::vector<BudgetStatus> statuses = StatusesOf(matches);
   for (BudgetStatus& status : statuses) {
     const int64_t amount = estimate.AmountIn(status.unit);
-    status.would_deny |= !Fits(status.limit, status.spent, status.reserved, amount);
+    const bool unknown = (status.unit == Unit::kCost && !estimate.cost_nanousd) ||
+                         (status.unit == Unit::kTokens && !estimate.tokens);
+    status.would_deny |= !Fits(status.limit, status.spent, status.reserved, amount) ||
+                         (unknown && status.mode == Mode::kHard);
   }
   return statuses;
 }
@@ -161,7 +169,9 @@ void Bookkeeper::Deny(const Denial& denial, CheckAnswer& answer) {
   answer.binding_budget = status.budget_id;
   answer.message = ExplainDenial(denial.reason, status, denial.amount);
   if (denial.reason == "BUDGET_HELD") answer.held_by = counter->id;
-  if (denial.reason == "BUDGET_EXHAUSTED" && status.window_end != absl::InfiniteFuture()) {
+  const bool may_fit_later =
+      denial.amount <= status.limit && status.window_end != absl::InfiniteFuture();
+  if (denial.reason == "BUDGET_EXHAUSTED" && may_fit_later) {
     answer.retry_after = status.window_end - state_.now;
   }
 }
@@ -187,7 +197,6 @@ void Bookkeeper::Reserve(const Check& check, const Estimate& estimate,
     counter->reserved += amount;
     Touch(*counter);
     reservation.holds.push_back(Hold{match.counter, match.budget->unit, amount});
-    applied_.changes.window_end = std::min(applied_.changes.window_end, match.window.end);
   }
   std::sort(reservation.holds.begin(), reservation.holds.end(),
             [](const Hold& a, const Hold& b) { return a.counter < b.counter; });
@@ -209,8 +218,7 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Check& check) {
     }
   }
   answer.settled = std::move(settled);
-  const Matches matches =
-      MatchBudgets(*state_.book, check.subject, check.model, check.event_type, state_.now);
+  const Matches matches = MatchNow(check.subject, check.model, check.event_type);
   Estimate estimate = EstimateOf(check);
   answer.estimated_nanousd = estimate.cost_nanousd.value_or(0);
   answer.priced_as = estimate.priced_as;

@@ -9,18 +9,22 @@
 // ExtendReservation: keep it held for longer, or hold more of it.
 namespace bursar::ledger {
 
-// What keeps a reservation from holding so much more; "" if nothing does.
+// What keeps a reservation from holding so much more, or a stream that says what it used from going
+// on;
+// "" if nothing does.
 std::string Bookkeeper::GrowthDenial(const Reservation& reservation, int64_t more_nanousd,
-                                     int64_t more_tokens) {
+                                     int64_t more_tokens, bool observed) {
   std::string reason;
   for (const Hold& hold : reservation.holds) {
     const Counter* counter = FindPinned(hold.counter);
     if (counter == nullptr) return reason;  // the batch starts over
     const Budget* budget = state_.book->Find(counter->budget_uid);
-    if (budget == nullptr) continue;  // deleted meanwhile: limits nothing
+    // Deleted or over meanwhile: limits nothing.
+    if (budget == nullptr || state_.now >= budget->expire_time) continue;
     if (budget->frozen) return "BUDGET_FROZEN";
     if (budget->mode != Mode::kHard) continue;
     const int64_t more = AmountIn(hold.unit, more_nanousd, more_tokens, 0);
+    if (more == 0 && !observed) continue;  // a hold that only lives on takes no room
     const pricing::Int128 limit = budget->LimitFor(counter->group, state_.now);
     if (pricing::Int128{counter->spent} + counter->reserved + more <= limit) continue;
     const bool fits_alone = pricing::Int128{counter->spent} + hold.amount + more <= limit;
@@ -71,14 +75,14 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Extend& extend) {
   }
   ReservationAnswer answer{.now = state_.now};
   if (reservation->state == ReservationState::kActive && reservation->expire_time <= state_.now) {
-    Free(*reservation, ReservationState::kExpired);
+    End(*reservation);
   }
   if (reservation->state != ReservationState::kActive) {
     answer.reason = "RESERVATION_ENDED";
   } else {
     if (extend.observed) RETURN_IF_ERROR(Observe(*reservation, *extend.observed));
     const int64_t more = std::max<int64_t>(extend.hold_nanousd - reservation->reserved_nanousd, 0);
-    answer.reason = GrowthDenial(*reservation, more, 0);
+    answer.reason = GrowthDenial(*reservation, more, 0, extend.observed.has_value());
     if (answer.reason.empty() && more > 0) RETURN_IF_ERROR(Grow(*reservation, more, 0));
     // An observed stream keeps its hold for its settlement, even when it is told to stop.
     if (extend.ttl && (answer.reason.empty() || extend.observed)) {

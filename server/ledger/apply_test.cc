@@ -143,6 +143,40 @@ TEST_F(ApplyTest, ALateSettlementStillCounts) {
   EXPECT_TRUE(Settle("u2", "never-checked", 1).late);
 }
 
+TEST_F(ApplyTest, AnExpiryChargesWhatWasObservedAndALateSettlementCorrectsIt) {
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  Budget calls{.id = "calls", .unit = Unit::kCalls, .limit = 10};
+  ledger_.AddBudget(calls);
+  Check("a", kDollar);
+  const Id key = ReservationKey("default", "a");
+  Extend progress{.reservation_id = "a", .key = key, .observed = usage::TokenUsage{}};
+  (*progress.observed)[usage::TokenClass::kVisibleOutput] = 100'000;  // $0.20
+  ASSERT_TRUE(ledger_.Run<ReservationAnswer>(progress).ok());
+  ledger_.Advance(absl::Minutes(6));
+  ASSERT_EQ(ledger_.Run<ExpireAnswer>(Expire{{key}})->expired, 1);
+  EXPECT_EQ(StatusOf("b").spent, kDollar / 5);
+  EXPECT_EQ(StatusOf("b").reserved, 0);
+  EXPECT_EQ(StatusOf("calls").spent, 1);
+  EXPECT_TRUE(Settle("u", "a", 7).late);
+  EXPECT_EQ(StatusOf("b").spent, 7);
+  EXPECT_EQ(StatusOf("calls").spent, 1) << "it was one call";
+  Settle("u2", "a", 1);
+  EXPECT_EQ(StatusOf("b").spent, 8) << "taken back once";
+}
+
+TEST_F(ApplyTest, ChargeOnExpiryChargesTheEstimate) {
+  ledger_.book().charge_on_expiry = true;
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  Check("a", kDollar);
+  ledger_.Advance(absl::Minutes(6));
+  const Id key = ReservationKey("default", "a");
+  ASSERT_EQ(ledger_.Run<ExpireAnswer>(Expire{{key}})->expired, 1);
+  EXPECT_EQ(StatusOf("b").spent, kDollar);
+  int64_t recorded = 0;
+  for (const auto& [id, record] : ledger_.state().records) recorded += record.answer.cost_nanousd;
+  EXPECT_EQ(recorded, kDollar) << "history says what the gate says";
+}
+
 TEST_F(ApplyTest, SettlingChargesThePinnedWindowAfterItEnded) {
   ledger_.AddBudget(CostBudget("day", kDollar, {}, WindowKind::kDay));
   ledger_.SetTime(absl::FromCivil(absl::CivilSecond(2026, 11, 22, 23, 59, 0), absl::UTCTimeZone()));

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ledger/bookkeeper.h"
+#include "ledger/fingerprint.h"
 #include "status_macros.h"
 #include "usage/field_error.h"
 #include "usage/limits.h"
@@ -13,10 +14,15 @@ namespace {
 using usage::CostBasis;
 using usage::Outcome;
 
-// What a record counts in a budget's unit. A call that certainly never happened counts nothing.
 int64_t ChargeIn(Unit unit, const StoredRecord& stored, int64_t tokens) {
-  const int64_t calls = stored.record.usage.outcome == Outcome::kNotExecuted ? 0 : 1;
-  return AmountIn(unit, stored.answer.cost_nanousd, tokens, calls);
+  return AmountIn(unit, stored.answer.cost_nanousd, tokens, stored.calls);
+}
+
+// A call that was cut off without saying what it used: what was observed of it counts, if anything
+// was.
+bool WasObserved(const usage::UsageRecord& used, const Reservation& reservation) {
+  return used.outcome == Outcome::kCancelled &&
+         (reservation.observed_nanousd > 0 || reservation.observed_tokens > 0);
 }
 
 absl::Status NoSuchReservation(absl::string_view id) {
@@ -50,8 +56,9 @@ absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* re
   const bool said = used.tokens.has_value() || used.cost_nanousd.has_value();
   const bool unknown =
       used.outcome == Outcome::kUnknown || (used.outcome == Outcome::kCancelled && !said);
-  if (used.outcome == Outcome::kNotExecuted) {
+  if (used.outcome == Outcome::kNotExecuted) {  // certainly never happened: counts nothing
     answer.tokens = {};
+    stored.calls = 0;
     return absl::OkStatus();
   }
   if (used.cost_nanousd) {
@@ -60,8 +67,8 @@ absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* re
     return absl::OkStatus();
   }
   if (unknown && reservation != nullptr) {
-    const bool observed = used.outcome == Outcome::kCancelled && reservation->observed_nanousd > 0;
-    answer.cost_nanousd = observed ? reservation->observed_nanousd : reservation->reserved_nanousd;
+    answer.cost_nanousd = WasObserved(used, *reservation) ? reservation->observed_nanousd
+                                                          : reservation->reserved_nanousd;
     answer.cost_basis = CostBasis::kEstimated;
     stored.priced_as = reservation->priced_as;
     return absl::OkStatus();
@@ -87,7 +94,9 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
   RecordAnswer& answer = stored.answer;
   const bool active = reservation.state == ReservationState::kActive;
   const bool nobody_counted = !used.tokens && answer.cost_basis == CostBasis::kEstimated;
-  const int64_t tokens = nobody_counted ? reservation.reserved_tokens : answer.tokens.AllTokens();
+  const int64_t held_tokens =
+      WasObserved(used, reservation) ? reservation.observed_tokens : reservation.reserved_tokens;
+  const int64_t tokens = nobody_counted ? held_tokens : answer.tokens.AllTokens();
   const bool keep = used.keep_reservation && active;
   std::vector<std::pair<Counter*, int64_t>> freed;
   for (Hold& hold : reservation.holds) {
@@ -107,20 +116,28 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
     Touch(*counter);
   }
   if (active) {
+    answer.late = reservation.expire_time <= state_.now;  // over, but not yet swept
     const int64_t over = answer.cost_nanousd - reservation.reserved_nanousd;
     answer.overrun_nanousd = std::max<int64_t>(over, 0);
     answer.released_nanousd = keep ? 0 : std::max<int64_t>(-over, 0);
     reservation.reserved_nanousd =
         keep ? std::max<int64_t>(-over, 0) : reservation.reserved_nanousd;
-    if (keep) {
-      reservation.reserved_tokens = std::max<int64_t>(reservation.reserved_tokens - tokens, 0);
+    if (keep) {  // what was observed so far is what this record says
+      auto less = [](int64_t& held, int64_t used_now) {
+        held = std::max<int64_t>(held - used_now, 0);
+      };
+      less(reservation.reserved_tokens, tokens);
+      less(reservation.observed_tokens, tokens);
+      less(reservation.observed_nanousd, answer.cost_nanousd);
     } else {
       reservation.state = ReservationState::kSettled;
+      reservation.end_time = state_.now;
     }
     applied_.changes.updated_reservations.insert(reservation.key);
   } else {
     answer.overrun_nanousd = answer.cost_nanousd;
     answer.late = reservation.state != ReservationState::kSettled;
+    TakeBackExpiry(reservation);
   }
   answer.budgets = StatusesOf(reservation.holds);
   return absl::OkStatus();
@@ -143,9 +160,6 @@ absl::Status Bookkeeper::ChargeMatches(StoredRecord& stored) {
     counter->spent += charge;
     Touch(*counter);
     stored.charges.push_back(Charge{match.counter, charge});
-    if (stored.charge_time == state_.now) {
-      applied_.changes.window_end = std::min(applied_.changes.window_end, match.window.end);
-    }
   }
   stored.answer.budgets = StatusesOf(matches.counted);
   return absl::OkStatus();
@@ -181,10 +195,15 @@ absl::StatusOr<RecordAnswer> Bookkeeper::Keep(const Record& record) {
     stored.answer.late = !used.reservation_id.empty();
   }
   RecordAnswer answer = stored.answer;
-  stored.answer.budgets.clear();
-  state_.records.emplace(record.key, std::move(stored));
-  applied_.changes.records.push_back(record.key);
+  AddRecord(std::move(stored));
   return answer;
+}
+
+void Bookkeeper::AddRecord(StoredRecord stored) {
+  const Id key = stored.record.key;
+  stored.answer.budgets.clear();
+  state_.records.emplace(key, std::move(stored));
+  applied_.changes.records.push_back(key);
 }
 
 void Bookkeeper::Free(Reservation& reservation, ReservationState state) {
@@ -196,7 +215,76 @@ void Bookkeeper::Free(Reservation& reservation, ReservationState state) {
     Touch(*counter);
   }
   reservation.state = state;
+  reservation.end_time = state_.now;
   applied_.changes.updated_reservations.insert(reservation.key);
+}
+
+// A record of the ledger's own about a reservation: what its expiry charged, or took back again.
+StoredRecord Bookkeeper::RecordOf(const Reservation& reservation, absl::string_view kind) const {
+  StoredRecord stored;
+  usage::UsageRecord& used = stored.record.usage;
+  used.usage_id = absl::StrCat(kind, reservation.request_id);
+  used.reservation_id = reservation.request_id;
+  used.subject = reservation.subject;
+  used.model = reservation.model;
+  used.event_type = reservation.event_type;
+  used.outcome = Outcome::kUnknown;
+  stored.record.key = UsageKey(state_.tenant, used.usage_id);
+  stored.record.reservation = reservation.key;
+  stored.record.fingerprint = FingerprintOf(used);
+  stored.charge_time = reservation.create_time;
+  stored.priced_as = reservation.priced_as;
+  stored.answer.price_version = reservation.price_version;
+  return stored;
+}
+
+// Ends a reservation whose time is over. What is known to be used is charged, or the whole estimate
+// if the tenant wants that: as a record, so that history and gate stay the same.
+void Bookkeeper::End(Reservation& reservation) {
+  const bool whole = state_.book->charge_on_expiry;
+  const int64_t nanousd =
+      std::max(reservation.observed_nanousd, whole ? reservation.reserved_nanousd : int64_t{0});
+  const int64_t tokens =
+      std::max(reservation.observed_tokens, whole ? reservation.reserved_tokens : int64_t{0});
+  if (nanousd > 0 || ((whole || tokens > 0) && !reservation.holds.empty())) {
+    StoredRecord stored = RecordOf(reservation, usage::kExpiryIdPrefix);
+    stored.answer.cost_nanousd = nanousd;
+    stored.answer.cost_basis = CostBasis::kEstimated;
+    for (Hold& hold : reservation.holds) {
+      Counter* counter = FindPinned(hold.counter);
+      if (counter == nullptr) return;  // the batch starts over
+      // Of a kept reservation, an earlier record may have counted the call.
+      const int64_t calls = hold.unit == Unit::kCalls ? hold.amount : 0;
+      hold.expiry_charge = AmountIn(hold.unit, nanousd, tokens, calls);
+      counter->spent += hold.expiry_charge;
+      stored.charges.push_back(Charge{hold.counter, hold.expiry_charge});
+    }
+    reservation.expiry_nanousd = nanousd;
+    AddRecord(std::move(stored));
+  }
+  Free(reservation, ReservationState::kExpired);
+}
+
+// A late settlement says what was really used: what the expiry charged instead is taken back.
+void Bookkeeper::TakeBackExpiry(Reservation& reservation) {
+  const bool charged = std::any_of(reservation.holds.begin(), reservation.holds.end(),
+                                   [](const Hold& hold) { return hold.expiry_charge != 0; });
+  if (!charged && reservation.expiry_nanousd == 0) return;
+  StoredRecord stored = RecordOf(reservation, usage::kCorrectionIdPrefix);
+  stored.calls = -1;
+  stored.answer.cost_nanousd = -reservation.expiry_nanousd;
+  stored.answer.cost_basis = CostBasis::kAdjusted;
+  for (Hold& hold : reservation.holds) {
+    Counter* counter = FindPinned(hold.counter);
+    if (counter == nullptr) return;  // the batch starts over
+    counter->spent -= hold.expiry_charge;
+    Touch(*counter);
+    stored.charges.push_back(Charge{hold.counter, -hold.expiry_charge});
+    hold.expiry_charge = 0;
+  }
+  reservation.expiry_nanousd = 0;
+  applied_.changes.updated_reservations.insert(reservation.key);
+  AddRecord(std::move(stored));
 }
 
 absl::StatusOr<Answer> Bookkeeper::Run(const Record& record) {
@@ -209,6 +297,8 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Release& release) {
   if (reservation == nullptr) return NoSuchReservation(release.reservation_id);
   if (reservation->state == ReservationState::kActive) {
     Free(*reservation, ReservationState::kReleased);
+  } else if (reservation->state == ReservationState::kExpired) {
+    TakeBackExpiry(*reservation);  // the call was not made, so nothing was used
   }
   return ReservationAnswer{
       .reservation = *reservation, .budgets = StatusesOf(reservation->holds), .now = state_.now};
@@ -222,7 +312,7 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Expire& expire) {
         reservation->expire_time > state_.now) {
       continue;  // settled, released or extended meanwhile
     }
-    Free(*reservation, ReservationState::kExpired);
+    End(*reservation);
     ++answer.expired;
   }
   return answer;

@@ -22,10 +22,18 @@ absl::Duration PauseAfter(int attempt) {
 }
 
 // What the transaction's outcome rests on beyond the rows that it writes itself.
-Expectations ExpectationsOf(const LaneMemory& memory, const State& state, const Changes& changes) {
+Expectations ExpectationsOf(const LaneMemory& memory, const State& state,
+                            std::span<const Operation> operations, const Changes& changes) {
   Expectations expected{.book_epoch = memory.book.epoch,
-                        .earliest = state.now - kClockTolerance,
+                        .earliest = std::max(state.now - kClockTolerance, changes.window_start),
                         .latest = std::min(state.now + kClockTolerance, changes.window_end)};
+  for (const Operation& operation : operations) {
+    auto* check = std::get_if<Check>(&operation);
+    if (check != nullptr && !check->dry_run &&
+        !changes.inserted_reservations.contains(check->key)) {
+      expected.absent_reservations.push_back(check->key);
+    }
+  }
   for (const auto& [id, counter] : state.counters) {
     if (!changes.counters.contains(id)) expected.unchanged.emplace_back(id, counter.version);
   }
@@ -38,20 +46,22 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryRemembered(
     LaneMemory& memory, std::span<const Operation> operations) {
   const absl::Time begin = clock_.Now();
   State state;
+  state.tenant = memory.tenant();
   state.now = memory.GuessDatabaseTime(begin);
   state.book = &memory.book;
   state.prices = prices_.get();
   state.horizon = options_.horizon;
   state.recollection = &memory;
-  if (!memory.Covers(operations)) {
+  if (memory.DatabaseTime() == absl::InfinitePast() || !memory.Covers(operations)) {
     return absl::FailedPreconditionError("not all of it is remembered");
   }
   Applied applied = Apply(state, operations);
   if (!applied.missing.empty()) {
     return absl::FailedPreconditionError("not all of it is remembered");
   }
-  RETURN_IF_ERROR(store_->WriteIfAgreed(memory.tenant(), state, applied.changes,
-                                        ExpectationsOf(memory, state, applied.changes)));
+  RETURN_IF_ERROR(
+      store_->WriteIfAgreed(memory.tenant(), state, applied.changes,
+                            ExpectationsOf(memory, state, operations, applied.changes)));
   memory.Remember(state, applied.changes);
   Count(applied, begin);
   return std::move(applied.answers);
@@ -64,8 +74,9 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
   if (memory.book.epoch < 0) {
     ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant()));
   }
+  const bool timed = memory.DatabaseTime() != absl::InfinitePast();
   Footprint footprint = FootprintOf(operations, memory.book,
-                                    std::max(memory.DatabaseTime(), absl::UnixEpoch()));
+                                    timed ? memory.GuessDatabaseTime(begin) : absl::UnixEpoch());
   footprint.counters.insert(also_lock.begin(), also_lock.end());
   ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant(), footprint));
   memory.SetDatabaseTime(locked.state.now, clock_.Now());
@@ -74,6 +85,7 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
     ASSIGN_OR_RETURN(memory.book, store_->ReadBook(memory.tenant()));
     return absl::AbortedError("the budgets changed");
   }
+  locked.state.tenant = memory.tenant();
   locked.state.book = &memory.book;
   locked.state.prices = prices_.get();
   locked.state.horizon = options_.horizon;
@@ -161,25 +173,38 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
 
 std::vector<Id> BatchRunner::FindOverdue(LaneMemory& memory,
                                          std::vector<absl::StatusOr<Answer>>& answers) {
-  std::vector<Id> overdue;
+  std::vector<CheckAnswer*> held;
+  std::vector<Id> to_look;
   if (memory.looked.size() > kLookedMax) memory.looked.clear();
+  const absl::Time now = clock_.Now();
   for (auto& answer : answers) {
     auto* check = answer.ok() ? std::get_if<CheckAnswer>(&*answer) : nullptr;
     if (check == nullptr || !check->held_by) continue;
+    held.push_back(check);
     LaneMemory::Looked& looked = memory.looked[*check->held_by];
-    if (clock_.Now() >= looked.believed_until || check->now >= looked.next_expiry) {
-      auto found = store_->FindOverdue(memory.tenant(), *check->held_by);
-      if (!found.ok()) continue;  // the denial stands; it was right when it was made
-      overdue.insert(overdue.end(), found->reservations.begin(), found->reservations.end());
-      looked = {found->next_expiry, clock_.Now() + kBelieveNextExpiry};
-      if (!found->reservations.empty()) looked.believed_until = absl::InfinitePast();
-    }
-    if (looked.next_expiry != absl::InfiniteFuture()) {
-      check->retry_after = std::max(looked.next_expiry - check->now, absl::ZeroDuration());
+    if (now < looked.believed_until && check->now < looked.next_expiry) continue;
+    looked = {absl::InfiniteFuture(), now + kBelieveNextExpiry};  // so that it is looked for once
+    to_look.push_back(*check->held_by);
+  }
+  std::vector<Id> overdue;
+  if (!to_look.empty()) {
+    auto found = store_->FindOverdue(memory.tenant(), to_look);
+    if (!found.ok())
+      found = OverdueHolds{};  // the denials stand; they were right when they were made
+    overdue = std::move(found->reservations);
+    for (const Id& counter : to_look) {
+      memory.looked[counter].next_expiry = found->next_expiry;
+      if (!overdue.empty()) memory.looked.erase(counter);
     }
   }
+  for (CheckAnswer* check : held) {
+    const auto looked = memory.looked.find(*check->held_by);
+    if (looked == memory.looked.end() || looked->second.next_expiry == absl::InfiniteFuture()) {
+      continue;
+    }
+    check->retry_after = std::max(looked->second.next_expiry - check->now, absl::ZeroDuration());
+  }
   std::sort(overdue.begin(), overdue.end());
-  overdue.erase(std::unique(overdue.begin(), overdue.end()), overdue.end());
   return overdue;
 }
 

@@ -12,10 +12,11 @@ namespace bursar::ledger {
 
 // Runs batches on one store, in one of two ways, and runs again what has to be.
 //
-// Remembered: Apply on what the lane remembers, then one round trip that writes everything if the database
-// agrees with all of it, else nothing. Locked: lock and read, Apply, write and commit; two round trips that
-// are right whatever else happens. A batch begins the remembered way; after a conflict the lane goes the
-// locked way for a while, which is the better one while several write to the same counters.
+// Remembered: Apply on what the lane remembers, then one round trip that writes everything if the
+// database agrees with all of it, else nothing. Locked: lock and read, Apply, write and commit; two
+// round trips that are right whatever else happens. A batch begins the remembered way; after a
+// conflict the lane goes the locked way for a while, which is the better one while several write to
+// the same counters.
 class BatchRunner {
  public:
   BatchRunner(const LaneOptions& options, std::unique_ptr<LedgerStore> store,
@@ -38,11 +39,9 @@ class BatchRunner {
  private:
   using Answers = std::vector<absl::StatusOr<Answer>>;
 
-  absl::StatusOr<Answers> TryRemembered(LaneMemory& memory,
-                                        std::span<const Operation> operations);
-  absl::StatusOr<Answers> TryLocked(LaneMemory& memory,
-                                                              std::span<const Operation> operations,
-                                                              std::vector<Id>& also_lock);
+  absl::StatusOr<Answers> TryRemembered(LaneMemory& memory, std::span<const Operation> operations);
+  absl::StatusOr<Answers> TryLocked(LaneMemory& memory, std::span<const Operation> operations,
+                                    std::vector<Id>& also_lock);
   void Count(const Applied& applied, absl::Time begin);
 
   const LaneOptions options_;

@@ -55,15 +55,21 @@ class Bookkeeper {
   absl::Status PriceRecord(StoredRecord& stored, const Reservation* reservation) const;
   absl::Status ChargeHolds(StoredRecord& stored, Reservation& reservation);
   absl::Status ChargeMatches(StoredRecord& stored);
+  void AddRecord(StoredRecord stored);
+  StoredRecord RecordOf(const Reservation& reservation, absl::string_view kind) const;
+  void End(Reservation& reservation);
+  void TakeBackExpiry(Reservation& reservation);
   void Free(Reservation& reservation, ReservationState state);
 
   // ExtendReservation (apply_extend.cc).
   std::string GrowthDenial(const Reservation& reservation, int64_t more_nanousd,
-                           int64_t more_tokens);
+                           int64_t more_tokens, bool observed);
   absl::Status Grow(Reservation& reservation, int64_t more_nanousd, int64_t more_tokens);
   absl::Status Observe(Reservation& reservation, const usage::TokenUsage& observed);
 
   // Shared (apply.cc).
+  Matches MatchNow(const usage::Subject& subject, const usage::Model& model,
+                   absl::string_view event_type);
   Counter* Find(const Match& match);
   Counter* FindPinned(const Id& counter);
   Counter* Recall(const Id& counter);

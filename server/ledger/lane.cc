@@ -53,9 +53,9 @@ class Lanes::Worker {
     }
     for (size_t i = 0; i < batch.size(); ++i) {
       auto* check = answers[i].ok() ? std::get_if<CheckAnswer>(&*answers[i]) : nullptr;
+      if (check != nullptr && batch[i].begun) check->settled = std::move(batch[i].settled);
       if (!waiting.empty() && check != nullptr && check->held_by) {
-        batch[i].operation = std::move(operations[i]);
-        waiting.push_back(std::move(batch[i]));
+        waiting.push_back(DecideAgain(std::move(batch[i]), std::move(operations[i]), *check));
       } else {
         finished.push_back(std::move(batch[i]));
         final_answers.push_back(std::move(answers[i]));
@@ -67,10 +67,19 @@ class Lanes::Worker {
     }
   }
 
+  // A check that waits until overdue holds are ended. Its settle list has been kept already.
+  static Item DecideAgain(Item item, Operation operation, CheckAnswer& denied) {
+    std::get<Check>(operation).settle.clear();
+    item.operation = std::move(operation);
+    item.begun = true;
+    item.settled = std::move(denied.settled);
+    return item;
+  }
+
   void DropExpired(Batch& batch) {
     const absl::Time now = lanes_.clock_.Now();
     std::erase_if(batch, [&](Item& item) {
-      if (item.deadline > now) return false;
+      if (item.deadline > now || item.begun) return false;
       item.done(absl::DeadlineExceededError(
           "the deadline passed before the call's turn came; nothing was done"));
       return true;

@@ -64,6 +64,9 @@ class Lanes {
     Operation operation;
     absl::Time deadline;
     Done done;
+    // Of a check that waits for overdue holds to be ended: what became of its settle list.
+    bool begun = false;
+    std::vector<absl::StatusOr<RecordAnswer>> settled = {};
 
     int weight() const;  // in records and checks: what a batch is bounded in
   };

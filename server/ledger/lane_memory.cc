@@ -28,8 +28,7 @@ bool LaneMemory::HoldsAllOf(const Id& key) const {
 }
 
 bool LaneMemory::CanSettle(const Record& record) const {
-  return record.usage.reservation_id.empty() ||
-         (HoldsAllOf(record.reservation) && !record.usage.keep_reservation);
+  return record.usage.reservation_id.empty() || HoldsAllOf(record.reservation);
 }
 
 bool LaneMemory::CoversOne(const Operation& operation) const {
@@ -67,15 +66,15 @@ void LaneMemory::Remember(const State& state, const Changes& changes) {
     Counter& known = counters_[id] = counter;
     known.version += changed ? 1 : 0;
   }
-  for (const auto* keys : {&changes.inserted_reservations, &changes.updated_reservations}) {
-    for (const Id& key : *keys) {
-      const Reservation& reservation = state.reservations.at(key);
-      if (reservation.state == ReservationState::kActive) {
-        reservations_.insert_or_assign(key, reservation);
-      } else {
-        reservations_.erase(key);
-      }
+  for (const auto& [key, reservation] : state.reservations) {
+    if (reservation.state != ReservationState::kActive) {
+      reservations_.erase(key);
+      continue;
     }
+    const bool changed =
+        changes.inserted_reservations.contains(key) || changes.updated_reservations.contains(key);
+    Reservation& known = reservations_[key] = reservation;
+    known.version += changed ? 1 : 0;
   }
 }
 

@@ -9,12 +9,12 @@
 
 namespace bursar::ledger {
 
-// What a lane remembers between its transactions. Only a cache: a transaction that goes by it commits only
-// if the database agrees, else it is run again the locked way.
+// What a lane remembers between its transactions. Only a cache: a transaction that goes by it
+// commits only if the database agrees, else it is run again the locked way.
 //
-// It holds counters as this lane last saw them and the active reservations that this lane made. A counter
-// that it doesn't hold is taken for new, an id that it doesn't hold for unknown: the database's unique keys
-// say whether that is so. Not thread-safe: of the worker that runs the lane.
+// It holds counters as this lane last saw them and the active reservations that this lane made. A
+// counter that it doesn't hold is taken for new, an id that it doesn't hold for unknown: the
+// database's unique keys say whether that is so. Not thread-safe: of the worker that runs the lane.
 class LaneMemory final : public Recollection {
  public:
   explicit LaneMemory(std::string tenant) : tenant_(std::move(tenant)) {}
@@ -28,9 +28,9 @@ class LaneMemory final : public Recollection {
   absl::Time GuessDatabaseTime(absl::Time our_time) const;
   void SetDatabaseTime(absl::Time database_time, absl::Time our_time);
 
-  // Whether these operations can go by what is remembered: checks of ids that were not seen, usage without
-  // a reservation, and settlements and releases of remembered reservations. What might have changed
-  // without a counter's version showing it (a replay, an extension, an expiry) cannot.
+  // Whether these operations can go by what is remembered: checks of ids that were not seen, usage
+  // without a reservation, and settlements and releases of remembered reservations. Repeats,
+  // extensions and expiries cannot: they are rare, and what they ask for is not remembered whole.
   bool Covers(std::span<const Operation> operations) const;
 
   const Counter* FindCounter(const Id& id) const override;
@@ -40,8 +40,8 @@ class LaneMemory final : public Recollection {
   void Remember(const State& state, const Changes& changes);
   void Forget();
 
-  // Counters whose holds were looked through for overdue ones: when the next one ends, and until when
-  // (by our clock) that is believed.
+  // Counters whose holds were looked through for overdue ones: when the next one ends, and until
+  // when (by our clock) that is believed.
   struct Looked {
     absl::Time next_expiry, believed_until;
   };

@@ -11,11 +11,11 @@
 
 namespace bursar::ledger {
 
-// Active holds of one counter that are over, oldest first, and when the next of the others ends.
+// Active holds of some counters that are over, oldest first, and when the next of the others ends.
 struct OverdueHolds {
-  std::vector<Id> reservations;                     // at most 256
-  absl::Time next_expiry = absl::InfiniteFuture();  // of those not yet over
-  absl::Time now;                                   // the database's clock
+  std::vector<Id> reservations;  // at most 256
+  // Of those not yet over, as far as it is among the tenant's first thousand to end: a hint.
+  absl::Time next_expiry = absl::InfiniteFuture();
 };
 
 struct Overdue {  // of the sweeper
@@ -27,15 +27,18 @@ struct Overdue {  // of the sweeper
 struct Expectations {
   int64_t book_epoch = 0;
   absl::Time earliest, latest;  // the database's clock: earliest <= now < latest
-  // Counters that were looked at and are not written, with the version seen; 0: not in the database.
+  // Counters that were looked at and are not written, with the version seen; 0: not in the
+  // database.
   std::vector<std::pair<Id, int64_t>> unchanged;
+  // Request ids that were taken for new and are not inserted, because their checks were denied.
+  std::vector<Id> absent_reservations;
 };
 
 // The ledger's memory: one database transaction at a time, for one tenant.
 //
-// A batch is Lock, Apply, then Write or Abandon; or Apply on remembered state, then WriteIfAgreed. Lock takes its locks in the canonical order
-// (counters, reservations; each sorted) and reads everything else in later statements, so that
-// nothing it returns is older than the locks.
+// A batch is Lock, Apply, then Write or Abandon; or Apply on remembered state, then WriteIfAgreed.
+// Lock takes its locks in the canonical order (counters, reservations; each sorted) and reads
+// everything else in later statements, so that nothing it returns is older than the locks.
 //
 // Errors: UNAVAILABLE: the database cannot be reached, or its answer to a COMMIT was lost: whether
 // the batch counted is unknown, run it again with the same ids. ABORTED: somebody was faster; run
@@ -59,13 +62,14 @@ class LedgerStore {
                              const Changes& changes) = 0;
   virtual absl::Status Abandon() = 0;
 
-  // One transaction in one round trip, without Lock: writes what changed if every counter still has the
-  // version that `state` has, every inserted id is new, every updated reservation is still active and the
+  // One transaction in one round trip, without Lock: writes what changed if every counter still has
+  // the version that `state` has, every updated reservation too, every inserted id is new and the
   // expectations hold. Else ABORTED, and nothing was written.
   virtual absl::Status WriteIfAgreed(absl::string_view tenant, const State& state,
                                      const Changes& changes, const Expectations& expected) = 0;
 
-  virtual absl::StatusOr<OverdueHolds> FindOverdue(absl::string_view tenant, const Id& counter) = 0;
+  virtual absl::StatusOr<OverdueHolds> FindOverdue(absl::string_view tenant,
+                                                   const std::vector<Id>& counters) = 0;
   // Overdue reservations of all tenants, oldest first, at most `limit`.
   virtual absl::StatusOr<std::vector<Overdue>> FindAllOverdue(int limit) = 0;
 };

@@ -100,7 +100,8 @@ enum class ReservationState { kActive = 1, kSettled, kReleased, kExpired };
 struct Hold {
   Id counter;
   Unit unit = Unit::kCost;
-  int64_t amount = 0;  // 0 once the reservation has ended
+  int64_t amount = 0;         // 0 once the reservation has ended
+  int64_t expiry_charge = 0;  // what its expiry charged, until a late settlement takes that back
 };
 
 struct Reservation {
@@ -115,10 +116,13 @@ struct Reservation {
   int64_t observed_nanousd = 0;
   int64_t observed_tokens = 0;
   int64_t max_output_tokens = 0;
+  int64_t expiry_nanousd = 0;  // the cost that its expiry charged, until a late settlement
   std::string price_version;
   std::string priced_as;
   absl::Time create_time, expire_time;
+  std::optional<absl::Time> end_time;
   std::vector<Hold> holds;  // in the order of their counters
+  int64_t version = 0;      // 0: not in the database yet
   Id fingerprint;
 };
 

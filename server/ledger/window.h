@@ -36,8 +36,8 @@ absl::StatusOr<absl::TimeZone> LoadZone(absl::string_view name);
 // counts as two.
 Span WindowAt(const Window& window, absl::Time time);
 
-// Remembers the last window: nearly every call falls into the same one, and finding it takes longer than
-// deciding the call. Not thread-safe.
+// Remembers the last window: nearly every call falls into the same one, and finding it takes longer
+// than deciding the call. Not thread-safe.
 class WindowMemo {
  public:
   const Span& At(const Window& window, absl::Time time) {

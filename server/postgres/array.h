@@ -20,9 +20,10 @@ enum class Element : uint32_t {
   kUuid = 2950,
 };
 
-// Builds an array parameter in PostgreSQL's binary form, element by element: no quoting on our side, no
-// parsing on the other. Elements must be of the array's type. Times are cut to the microsecond; infinity
-// is itself. Pass it with Params::Add; the statement must say the type (`$1::uuid[]`).
+// Builds an array parameter in PostgreSQL's binary form, element by element: no quoting on our
+// side, no parsing on the other. Elements must be of the array's type. Times are cut to the
+// microsecond; infinity is itself. Pass it with Params::Add; the statement must say the type
+// (`$1::uuid[]`).
 class Array {
  public:
   explicit Array(Element element) : element_(element) {}

@@ -16,10 +16,15 @@ constexpr char kPayload[] = "type.bursar.dev/sqlstate";
 constexpr size_t kLoggedSqlBytes = 120;
 
 absl::StatusCode CodeOf(std::string_view sqlstate) {
-  for (std::string_view state : {"23505", "40001", "40P01", "55P03"}) {
+  // 26000, 0A000: a prepared statement that is gone, or whose plan a migration changed.
+  for (std::string_view state : {"23505", "40001", "40P01", "55P03", "26000", "0A000"}) {
     if (sqlstate == state) return absl::StatusCode::kAborted;
   }
-  if (sqlstate == "25006") return absl::StatusCode::kUnavailable;
+  // 25P03, 25P04: the transaction was idle, or took, for too long and the connection ends with it.
+  // 23514: no partition for a record's month yet; there is no other CHECK.
+  for (std::string_view state : {"25006", "25P03", "25P04", "23514"}) {
+    if (sqlstate == state) return absl::StatusCode::kUnavailable;
+  }
   const std::string_view state_class = sqlstate.substr(0, 2);
   if (state_class == "BU") return absl::StatusCode::kAborted;
   if (state_class == "08" || state_class == "53" || state_class == "57") {

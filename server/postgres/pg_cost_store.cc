@@ -32,7 +32,7 @@ constexpr DimensionColumn kColumns[] = {
 
 // What is summed, in the order that ReadRow expects.
 constexpr char kMeasures[] =
-    "count(*) FILTER (WHERE outcome <> 4) AS calls, "
+    "coalesce(sum(calls), 0)::bigint AS calls, "
     "count(*) FILTER (WHERE outcome = 2) AS failed_calls, "
     "count(*) FILTER (WHERE attempt > 1) AS retried_calls, "
     "count(*) FILTER (WHERE attempt > 1 AND outcome = 1) AS recovered_calls, "

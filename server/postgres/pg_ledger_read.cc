@@ -28,7 +28,8 @@ constexpr char kLockCounters[] =
 constexpr char kLockReservations[] =
     "SELECT id, request_id, state, subject, model, event_type, reserved_nanousd, reserved_tokens, "
     "observed_nanousd, observed_tokens, max_output_tokens, price_version, priced_as, create_time, "
-    "expire_time, hold_counters, hold_units, hold_amounts, fingerprint "
+    "expire_time, hold_counters, hold_units, hold_amounts, fingerprint, hold_expiry_charges, "
+    "expiry_nanousd, end_time, version "
     "FROM reservation WHERE id = ANY ($2::uuid[]) AND tenant_id = $1 ORDER BY id FOR NO KEY UPDATE";
 
 constexpr char kReadRecords[] =
@@ -49,9 +50,14 @@ constexpr char kReadSettings[] =
     "WHERE tenant_id = $1";
 
 constexpr char kFindOverdue[] =
-    "SELECT id, expire_time, clock_timestamp() FROM reservation "
-    "WHERE tenant_id = $1 AND state = 1 AND $2::uuid = ANY (hold_counters) "
-    "ORDER BY expire_time LIMIT 256";
+    "SELECT id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
+    "AND tenant_id = $1 AND hold_counters && $2::uuid[] ORDER BY expire_time LIMIT 256";
+
+// Bounded: a counter with few holds among a million others must not read them all.
+constexpr char kFindNextExpiry[] =
+    "SELECT min(expire_time) FILTER (WHERE hold_counters && $2::uuid[]) FROM ("
+    "SELECT expire_time, hold_counters FROM reservation WHERE state = 1 "
+    "AND expire_time > clock_timestamp() AND tenant_id = $1 ORDER BY expire_time LIMIT 1000) soon";
 
 constexpr char kFindAllOverdue[] =
     "SELECT tenant_id, id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
@@ -94,10 +100,11 @@ std::vector<ledger::Hold> ReadHolds(const Rows& rows, int row) {
   const auto counters = SplitArray(rows.Text(row, 15));
   const auto units = SplitArray(rows.Text(row, 16));
   const auto amounts = SplitArray(rows.Text(row, 17));
+  const auto expiry_charges = SplitArray(rows.Text(row, 19));
   std::vector<ledger::Hold> holds;
   for (size_t i = 0; i < counters.size(); ++i) {
     holds.push_back({ledger::FromUuid(counters[i]), static_cast<ledger::Unit>(ToInt(units[i])),
-                     ToInt(amounts[i])});
+                     ToInt(amounts[i]), ToInt(expiry_charges[i])});
   }
   return holds;
 }
@@ -116,12 +123,15 @@ void ReadReservations(const Rows& rows, ledger::State& state) {
         .observed_nanousd = rows.Int(row, 8),
         .observed_tokens = rows.Int(row, 9),
         .max_output_tokens = rows.Int(row, 10),
+        .expiry_nanousd = rows.Int(row, 20),
         .price_version = std::string(rows.Text(row, 11)),
         .priced_as = std::string(rows.Text(row, 12)),
         .create_time = rows.Time(row, 13),
         .expire_time = rows.Time(row, 14),
         .holds = ReadHolds(rows, row),
+        .version = rows.Int(row, 22),
         .fingerprint = ledger::FromUuid(rows.Text(row, 18))};
+    if (!rows.IsNull(row, 21)) reservation.end_time = rows.Time(row, 21);
     state.reservations.emplace(reservation.key, std::move(reservation));
   }
 }
@@ -175,6 +185,12 @@ absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view ten
                           .charge_on_expiry = settings.Bool(0, 2)};
   for (int row = 0; row < results[2].size(); ++row) {
     book.budgets.push_back(ReadBudget(results[2], row));
+    // Another zone than the other replicas' would give the same window another span.
+    if (!ledger::LoadZone(book.budgets.back().window.time_zone).ok()) {
+      return absl::UnavailableError(absl::StrCat(
+          "this server does not know the time zone \"", book.budgets.back().window.time_zone,
+          "\" of budget \"", book.budgets.back().id, "\": install tzdata"));
+    }
   }
   return book;
 }
@@ -186,8 +202,7 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
   std::vector<Statement> statements;
   statements.push_back({"BEGIN", {}});
   statements.push_back(
-      {kLockCounters,
-       Params().Text(tenant).Add(UuidArray(footprint.counters)).Add(reservations)});
+      {kLockCounters, Params().Text(tenant).Add(UuidArray(footprint.counters)).Add(reservations)});
   statements.push_back({kLockReservations, Params().Text(tenant).Add(reservations)});
   statements.push_back({kReadRecords, Params().Text(tenant).Add(UuidArray(footprint.records))});
   statements.push_back({kReadEpoch, Params().Text(tenant)});
@@ -209,19 +224,18 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
 absl::Status PgLedgerStore::Abandon() { return session_->Execute("ROLLBACK").status(); }
 
 absl::StatusOr<ledger::OverdueHolds> PgLedgerStore::FindOverdue(absl::string_view tenant,
-                                                                const Id& counter) {
+                                                                const std::vector<Id>& counters) {
   RETURN_IF_ERROR(EnsureConnected());
-  ASSIGN_OR_RETURN(const Rows rows,
-                   session_->Execute(kFindOverdue, Params().Text(tenant).Text(ToUuid(counter))));
+  const Array ids = UuidArray({counters.begin(), counters.end()});
+  std::vector<Statement> statements;
+  statements.push_back({kFindOverdue, Params().Text(tenant).Add(ids)});
+  statements.push_back({kFindNextExpiry, Params().Text(tenant).Add(ids)});
+  ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
   ledger::OverdueHolds overdue;
-  for (int row = 0; row < rows.size(); ++row) {
-    overdue.now = rows.Time(row, 2);
-    if (rows.Time(row, 1) <= overdue.now) {
-      overdue.reservations.push_back(ledger::FromUuid(rows.Text(row, 0)));
-    } else {
-      overdue.next_expiry = std::min(overdue.next_expiry, rows.Time(row, 1));
-    }
+  for (int row = 0; row < results[0].size(); ++row) {
+    overdue.reservations.push_back(ledger::FromUuid(results[0].Text(row, 0)));
   }
+  overdue.next_expiry = results[1].Time(0, 0);
   return overdue;
 }
 

@@ -23,8 +23,8 @@ class PgLedgerStore final : public ledger::LedgerStore {
   absl::Status WriteIfAgreed(absl::string_view tenant, const ledger::State& state,
                              const ledger::Changes& changes,
                              const ledger::Expectations& expected) override;
-  absl::StatusOr<ledger::OverdueHolds> FindOverdue(absl::string_view tenant,
-                                                   const ledger::Id& counter) override;
+  absl::StatusOr<ledger::OverdueHolds> FindOverdue(
+      absl::string_view tenant, const std::vector<ledger::Id>& counters) override;
   absl::StatusOr<std::vector<ledger::Overdue>> FindAllOverdue(int limit) override;
 
  private:

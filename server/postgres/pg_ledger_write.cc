@@ -69,11 +69,14 @@ constexpr Column<Reservation> kReservationColumns[] = {
     {"observed_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.observed_nanousd); }},
     {"observed_tokens", kBigint, "", BURSAR_ROW { a.Int(r.observed_tokens); }},
     {"max_output_tokens", kBigint, "", BURSAR_ROW { a.Int(r.max_output_tokens); }},
+    {"expiry_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.expiry_nanousd); }},
     {"price_version", kText, "", BURSAR_ROW { a.Text(r.price_version); }},
     {"priced_as", kText, "", BURSAR_ROW { a.Text(r.priced_as); }},
     {"create_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.create_time); }},
     {"expire_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.expire_time); }},
     {"fingerprint", kUuid, "", BURSAR_ROW { a.Id(r.fingerprint); }},
+    {"end_time", kTimestamptz, "", BURSAR_ROW { r.end_time ? a.Time(*r.end_time) : a.Null(); }},
+    {"version", kBigint, "", BURSAR_ROW { a.Int(r.version + 1); }},
 };
 
 // Of a reservation, what changes after it was made.
@@ -85,14 +88,19 @@ constexpr Column<Reservation> kReservationUpdates[] = {
     {"observed_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.observed_nanousd); }},
     {"observed_tokens", kBigint, "", BURSAR_ROW { a.Int(r.observed_tokens); }},
     {"expire_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.expire_time); }},
+    {"expiry_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.expiry_nanousd); }},
+    {"end_time", kTimestamptz, "", BURSAR_ROW { r.end_time ? a.Time(*r.end_time) : a.Null(); }},
+    {"version", kBigint, "", BURSAR_ROW { a.Int(r.version + 1); }},
 };
 constexpr ListColumn<Reservation> kHolds[] = {
     {"hold_counters", kUuid, BURSAR_ROW { for (const Hold& h : r.holds) a.Id(h.counter); }},
     {"hold_units", kSmallint,
      BURSAR_ROW { for (const Hold& h : r.holds) a.Int(static_cast<int>(h.unit)); }},
     {"hold_amounts", kBigint, BURSAR_ROW { for (const Hold& h : r.holds) a.Int(h.amount); }},
+    {"hold_expiry_charges", kBigint,
+     BURSAR_ROW { for (const Hold& h : r.holds) a.Int(h.expiry_charge); }},
 };
-constexpr ListColumn<Reservation> kHoldUpdates[] = {kHolds[2]};
+constexpr ListColumn<Reservation> kHoldUpdates[] = {kHolds[2], kHolds[3]};
 #undef BURSAR_ROW
 
 #define BURSAR_ROW [](const RecordRow& r, Array& a)
@@ -131,6 +139,7 @@ constexpr Column<RecordRow> kRecordColumns[] = {
     {"event_type", kText, "", BURSAR_ROW { a.Text(r.used().event_type); }},
     {"step", kText, "", BURSAR_ROW { AddText(a, r.used().step); }},
     {"outcome", kSmallint, "", BURSAR_ROW { a.Int(static_cast<int>(r.used().outcome)); }},
+    {"calls", kSmallint, "", BURSAR_ROW { a.Int(r.stored->calls); }},
     {"attempt", kInteger, "", BURSAR_ROW { a.Int(r.used().attempt); }},
     {"error_type", kText, "", BURSAR_ROW { AddText(a, r.used().error.type); }},
     {"error_category", kSmallint, "", BURSAR_ROW { a.Int(r.used().error.category); }},
@@ -181,9 +190,8 @@ size_t HoldCount(const Reservation& reservation) { return reservation.holds.size
 const Columns<Reservation> kNewReservation{kReservationColumns, kHolds, HoldCount};
 const Columns<Reservation> kKnownReservation{kReservationUpdates, kHoldUpdates, HoldCount};
 const Columns<RecordRow> kUsageId{kUsageIdColumns};
-const Columns<RecordRow> kRecord{kRecordColumns, kCharges, [](const RecordRow& row) {
-                                   return row.stored->charges.size();
-                                 }};
+const Columns<RecordRow> kRecord{kRecordColumns, kCharges,
+                                 [](const RecordRow& row) { return row.stored->charges.size(); }};
 
 // The tenant, the plain columns, the two bounds of a slice, the lists.
 constexpr int kKnownReservationParameters =
@@ -195,16 +203,16 @@ std::string InsertSql(const char* table, const Columns<Row>& columns) {
                       SelectUnnested(columns));
 }
 
-// All rows of a write, or an error that ends the transaction: somebody was faster. RETURNING is counted,
-// for ROW_COUNT lies on Citus. `parameters`: how many the write has.
+// All rows of a write, or an error that ends the transaction: somebody was faster. RETURNING is
+// counted, for ROW_COUNT lies on Citus. `parameters`: how many the write has.
 std::string AllRowsOf(const std::string& write, int parameters) {
   return absl::StrCat("WITH written AS (", write,
                       " RETURNING 1) SELECT expect_rows((SELECT count(*) FROM written), $",
                       parameters + 1, "::bigint)");
 }
 
-// Joins with unnested rows say `tenant_id || ''`: a plan made while the table is young would else walk the
-// whole primary key by its second column for ever, instead of looking each id up.
+// Joins with unnested rows say `tenant_id || ''`: a plan made while the table is young would else
+// walk the whole primary key by its second column for ever, instead of looking each id up.
 
 std::string InsertCountersSql() {
   return AllRowsOf(InsertSql("counter", kNewCounter) + " ON CONFLICT DO NOTHING",
@@ -221,15 +229,17 @@ std::string UpdateCountersSql() {
 }
 
 std::string UpdateReservationsSql() {
-  return AllRowsOf(absl::StrCat(
-      "UPDATE reservation r SET state = n.state, reserved_nanousd = n.reserved_nanousd, "
-      "reserved_tokens = n.reserved_tokens, observed_nanousd = n.observed_nanousd, "
-      "observed_tokens = n.observed_tokens, expire_time = n.expire_time, "
-      "hold_amounts = n.hold_amounts, "
-      "end_time = CASE WHEN n.state = 1 THEN NULL ELSE clock_timestamp() END FROM (",
-      SelectUnnested(kKnownReservation),
-      ") n WHERE r.id = n.id AND r.tenant_id || '' = n.tenant_id AND r.state = 1"),
-                   kKnownReservationParameters);
+  return AllRowsOf(
+      absl::StrCat(
+          "UPDATE reservation r SET state = n.state, reserved_nanousd = n.reserved_nanousd, "
+          "reserved_tokens = n.reserved_tokens, observed_nanousd = n.observed_nanousd, "
+          "observed_tokens = n.observed_tokens, expire_time = n.expire_time, "
+          "hold_amounts = n.hold_amounts, hold_expiry_charges = n.hold_expiry_charges, "
+          "expiry_nanousd = n.expiry_nanousd, end_time = n.end_time, version = n.version FROM (",
+          SelectUnnested(kKnownReservation),
+          ") n WHERE r.id = n.id AND r.tenant_id || '' = n.tenant_id "
+          "AND r.version = n.version - 1"),
+      kKnownReservationParameters);
 }
 
 template <typename Row>
@@ -300,30 +310,40 @@ void AddChanges(absl::string_view tenant, const ledger::State& state,
   if (!changes.records.empty()) AddRecords(tenant, state, changes, statements);
 }
 
-// Of counters that were only looked at: as many are as they were as were known, and no others are there.
+// Of counters that were only looked at: as many are as they were as were known, and no others are
+// there.
 constexpr char kExpectUnchanged[] =
     "SELECT expect_rows((SELECT count(*) - 2 * count(*) FILTER (WHERE c.version <> n.version) "
     "FROM unnest($2::uuid[], $3::bigint[]) AS n(id, version) "
     "JOIN counter c ON c.id = n.id AND c.tenant_id || '' = $1), $4::bigint)";
 
+constexpr char kExpectNoReservations[] =
+    "SELECT expect_rows((SELECT count(*) FROM reservation "
+    "WHERE id = ANY ($2::uuid[]) AND tenant_id = $1), 0)";
+
 void AddExpectations(absl::string_view tenant, const ledger::Expectations& expected,
                      std::vector<Statement>& statements) {
-  Params epoch_and_clock;
-  epoch_and_clock.Text(tenant).Int(expected.book_epoch);
-  epoch_and_clock.Time(expected.earliest).Time(expected.latest);
-  statements.push_back({"SELECT expect_epoch_and_clock($1, $2, $3, $4)",
-                        std::move(epoch_and_clock)});
-  if (expected.unchanged.empty()) return;
-  Array ids(kUuid), versions(kBigint);
-  int64_t known = 0;
-  for (const auto& [id, version] : expected.unchanged) {
-    ids.Id(id);
-    versions.Int(version);
-    known += version > 0 ? 1 : 0;
+  if (!expected.unchanged.empty()) {
+    Array ids(kUuid), versions(kBigint);
+    int64_t known = 0;
+    for (const auto& [id, version] : expected.unchanged) {
+      ids.Id(id);
+      versions.Int(version);
+      known += version > 0 ? 1 : 0;
+    }
+    statements.push_back({kExpectUnchanged, Params()});
+    statements.back().params.Text(tenant).Add(ids).Add(versions).Int(known);
   }
-  Params params;
-  params.Text(tenant).Add(ids).Add(versions).Int(known);
-  statements.push_back({kExpectUnchanged, std::move(params)});
+  if (!expected.absent_reservations.empty()) {
+    Array ids(kUuid);
+    for (const Id& id : expected.absent_reservations) ids.Id(id);
+    statements.push_back({kExpectNoReservations, Params()});
+    statements.back().params.Text(tenant).Add(ids);
+  }
+  // Last, for the writes may have waited for somebody's lock.
+  statements.push_back({"SELECT expect_epoch_and_clock($1, $2, $3, $4)", Params()});
+  Params& params = statements.back().params;
+  params.Text(tenant).Int(expected.book_epoch).Time(expected.earliest).Time(expected.latest);
 }
 
 }  // namespace
@@ -344,12 +364,12 @@ absl::Status PgLedgerStore::WriteIfAgreed(absl::string_view tenant, const ledger
                                           const ledger::Expectations& expected) {
   RETURN_IF_ERROR(EnsureConnected());
   std::vector<Statement> statements;
-  if (!changes.empty()) statements.push_back({"BEGIN", {}});
-  AddExpectations(tenant, expected, statements);
   if (!changes.empty()) {
+    statements.push_back({"BEGIN", {}});
     AddChanges(tenant, state, changes, statements);
-    statements.push_back({"COMMIT", {}});
   }
+  AddExpectations(tenant, expected, statements);
+  if (!changes.empty()) statements.push_back({"COMMIT", {}});
   return session_->Pipeline(std::move(statements)).status();
 }
 

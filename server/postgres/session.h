@@ -114,10 +114,11 @@ struct SessionOptions {
 //
 // Errors: every PostgreSQL error becomes an absl::Status here and nowhere else. Its message is safe
 // to show a client (no SQL, no values); SqlState() gives the code. UNAVAILABLE: lost or refused
-// connections, shutdown, out of resources, read-only server (classes 08, 53, 57, and 25006).
-// ABORTED: somebody was faster, run it again (23505, 40001, 40P01, 55P03, and Bursar's own class
-// BU). INVALID_ARGUMENT: a value that PostgreSQL refuses (class 22, the rest of class 23).
-// INTERNAL: the rest. Details go to the log.
+// connections, shutdown, out of resources, read-only server, time-out of a transaction (classes 08,
+// 53, 57; 25006, 25P03, 25P04), a month without a partition (23514). ABORTED: somebody was faster,
+// run it again (23505, 40001, 40P01, 55P03, and Bursar's own class BU). INVALID_ARGUMENT: a value
+// that PostgreSQL refuses (class 22, the rest of class 23). INTERNAL: the rest. Details go to the
+// log.
 //
 // Not thread-safe: one thread at a time.
 class Session {

@@ -10,18 +10,19 @@
 
 namespace bursar::postgres {
 
-// Rows that are written many at a time: COPY is refused under row-level security, so they travel as one
-// array parameter for each column, and unnest() makes rows of them.
+// Rows that are written many at a time: COPY is refused under row-level security, so they travel as
+// one array parameter for each column, and unnest() makes rows of them.
 template <typename Row>
 struct Column {
   const char* name;
   Element element;
-  const char* cast;  // "::jsonb" where the column is of another type than the parameter's elements; else ""
+  const char*
+      cast;  // "::jsonb" where the column is of another type than the parameter's elements; else ""
   void (*add)(const Row& row, Array& array);
 };
 
-// A column that is an array itself. unnest() would flatten arrays of arrays, so the items of all rows travel
-// in one flat array, and each row takes its slice.
+// A column that is an array itself. unnest() would flatten arrays of arrays, so the items of all
+// rows travel in one flat array, and each row takes its slice.
 template <typename Row>
 struct ListColumn {
   const char* name;
@@ -32,7 +33,7 @@ struct ListColumn {
 template <typename Row>
 struct Columns {
   std::span<const Column<Row>> plain;
-  std::span<const ListColumn<Row>> lists = {};   // all of a row's lists have the same length:
+  std::span<const ListColumn<Row>> lists = {};  // all of a row's lists have the same length:
   size_t (*list_size)(const Row& row) = nullptr;
 };
 
@@ -67,8 +68,9 @@ std::string ColumnNames(const Columns<Row>& columns) {
   return names;
 }
 
-// "SELECT $1 AS tenant_id, id, labels::jsonb, ($9::uuid[])[first_item:last_item] AS hold_counters FROM
-// unnest($2::uuid[], ...) AS rows(id, ...)": the tenant is $1, the columns follow, then the lists.
+// "SELECT $1 AS tenant_id, id, labels::jsonb, ($9::uuid[])[first_item:last_item] AS hold_counters
+// FROM unnest($2::uuid[], ...) AS rows(id, ...)": the tenant is $1, the columns follow, then the
+// lists.
 template <typename Row>
 std::string SelectUnnested(const Columns<Row>& columns) {
   std::string select = "SELECT $1 AS tenant_id", arrays, names;

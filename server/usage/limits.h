@@ -9,8 +9,11 @@
 // names it.
 namespace bursar::usage {
 
-inline constexpr size_t kIdBytesMax = 128;         // request_id, usage_id, reservation_id
-inline constexpr size_t kDimensionBytesMax = 256;  // each value of Subject and Model
+inline constexpr size_t kIdBytesMax = 128;  // request_id, usage_id, reservation_id
+// What the ledger calls its own records: callers' ids may not begin so.
+inline constexpr char kExpiryIdPrefix[] = "expiry:";  // + reservation: charged when it expired
+inline constexpr char kCorrectionIdPrefix[] = "correction:";  // + reservation: that, taken back
+inline constexpr size_t kDimensionBytesMax = 256;             // each value of Subject and Model
 inline constexpr size_t kLabelsMax = 16;
 inline constexpr size_t kTraceIdBytesMax = 64;
 inline constexpr size_t kErrorMessageBytesMax = 4096;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "status_macros.h"
@@ -161,6 +162,12 @@ absl::Status ValidateEventType(absl::string_view event_type) {
 
 absl::Status ValidateRecord(const UsageRecord& record) {
   RETURN_IF_ERROR(ValidateId("usage_id", record.usage_id));
+  for (const char* prefix : {kExpiryIdPrefix, kCorrectionIdPrefix}) {
+    if (absl::StartsWith(record.usage_id, prefix)) {
+      return FieldError("usage_id", absl::StrCat("begins with \"", prefix,
+                                                 "\", which the ledger keeps for its own records"));
+    }
+  }
   RETURN_IF_ERROR(ValidateText("reservation_id", record.reservation_id, 0, kIdBytesMax));
   RETURN_IF_ERROR(ValidateSubject(record.subject));
   RETURN_IF_ERROR(ValidateModel(record.model));

@@ -240,8 +240,7 @@ TEST_F(SessionTest, ATextKeepsEveryCharacter) {
   Array array(Element::kText);
   for (const std::string& text : texts) array.Text(text);
   array.Null();
-  ASSERT_TRUE(
-      session_->Execute("INSERT INTO texts VALUES ($1)", Params().Add(array)).ok());
+  ASSERT_TRUE(session_->Execute("INSERT INTO texts VALUES ($1)", Params().Add(array)).ok());
   const absl::StatusOr<Rows> rows = session_->Execute("SELECT unnest(body) FROM texts");
   ASSERT_TRUE(rows.ok());
   ASSERT_EQ(rows->size(), static_cast<int>(texts.size()) + 1);

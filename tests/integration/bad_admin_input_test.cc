@@ -107,13 +107,17 @@ v1::LimitOverride& Override(Request& request, const std::string& dimension,
   return entry;
 }
 
-TEST_F(BadAdminInput, CreateBudget) {
-  using R = v1::CreateBudgetRequest;
-  R right;
+v1::CreateBudgetRequest RightBudget() {
+  v1::CreateBudgetRequest right;
   right.set_budget_id("new");
   *right.mutable_budget() = LifetimeBudget(kUsd, {"user"});
+  return right;
+}
+
+TEST_F(BadAdminInput, CreateBudget) {
+  using R = v1::CreateBudgetRequest;
   Refuses<Admin>(
-      &Admin::CreateBudget, right,
+      &Admin::CreateBudget, RightBudget(),
       std::vector<Case<R>>{
           {"no id", "budget_id", [](R& r) { r.clear_budget_id(); }},
           {"upper case", "budget_id", [](R& r) { r.set_budget_id("New"); }},
@@ -148,6 +152,14 @@ TEST_F(BadAdminInput, CreateBudget) {
            [](R& r) { r.mutable_budget()->set_mode(static_cast<v1::EnforcementMode>(4)); }},
           {"unknown state", "budget.state",
            [](R& r) { r.mutable_budget()->set_state(static_cast<v1::Budget::State>(-1)); }},
+      });
+}
+
+TEST_F(BadAdminInput, CreateBudgetWithBadDimensionsOrOverrides) {
+  using R = v1::CreateBudgetRequest;
+  Refuses<Admin>(
+      &Admin::CreateBudget, RightBudget(),
+      std::vector<Case<R>>{
           {"unknown dimension", "budget.group_by",
            [](R& r) { r.mutable_budget()->add_group_by("usr"); }},
           {"a dimension twice", "budget.group_by",

@@ -180,9 +180,31 @@ TEST_F(BadInput, SubjectAndModel) {
   }
 }
 
-const std::vector<Case<v1::RecordUsageRequest>>& RecordCases() {
+std::vector<Case<v1::RecordUsageRequest>> TimeCases() {
   using R = v1::RecordUsageRequest;
-  static const std::vector<Case<R>> cases = {
+  return {
+      {"year 1", "", [](R& r) { r.mutable_occur_time()->set_seconds(kYear1); },
+       StatusCode::OUT_OF_RANGE},
+      {"46 days ago", "",
+       [](R& r) { r.mutable_occur_time()->set_seconds(time(nullptr) - 46 * 86400); },
+       StatusCode::OUT_OF_RANGE},
+      {"in an hour", "occur_time",
+       [](R& r) { r.mutable_occur_time()->set_seconds(time(nullptr) + 3600); }},
+      {"year 9999", "occur_time", [](R& r) { r.mutable_occur_time()->set_seconds(kYear9999); }},
+      {"year 10000", "occur_time",
+       [](R& r) { r.mutable_occur_time()->set_seconds(kYear9999 + 1); }},
+      {"before year 1", "occur_time",
+       [](R& r) { r.mutable_occur_time()->set_seconds(kYear1 - 1); }},
+      {"the last second", "occur_time",
+       [](R& r) { r.mutable_occur_time()->set_seconds(kInt64Max); }},
+      {"negative nanos", "occur_time", [](R& r) { r.mutable_occur_time()->set_nanos(-1); }},
+      {"10^9 nanos", "occur_time", [](R& r) { r.mutable_occur_time()->set_nanos(1'000'000'000); }},
+  };
+}
+
+std::vector<Case<v1::RecordUsageRequest>> RecordCases() {
+  using R = v1::RecordUsageRequest;
+  std::vector<Case<R>> cases = {
       {"no id", "usage_id", [](R& r) { r.clear_usage_id(); }},
       {"129 bytes of id", "usage_id", [](R& r) { r.set_usage_id(kTooLongId); }},
       {"1 MiB of id", "usage_id", [](R& r) { r.set_usage_id(kMebibyte); }},
@@ -207,22 +229,6 @@ const std::vector<Case<v1::RecordUsageRequest>>& RecordCases() {
       {"NUL in the error type", "error.type", [](R& r) { r.mutable_error()->set_type(kNul); }},
       {"4097 bytes of error", "error.message",
        [](R& r) { r.mutable_error()->set_message(std::string(4097, 'e')); }},
-      {"year 1", "", [](R& r) { r.mutable_occur_time()->set_seconds(kYear1); },
-       StatusCode::OUT_OF_RANGE},
-      {"46 days ago", "",
-       [](R& r) { r.mutable_occur_time()->set_seconds(time(nullptr) - 46 * 86400); },
-       StatusCode::OUT_OF_RANGE},
-      {"in an hour", "occur_time",
-       [](R& r) { r.mutable_occur_time()->set_seconds(time(nullptr) + 3600); }},
-      {"year 9999", "occur_time", [](R& r) { r.mutable_occur_time()->set_seconds(kYear9999); }},
-      {"year 10000", "occur_time",
-       [](R& r) { r.mutable_occur_time()->set_seconds(kYear9999 + 1); }},
-      {"before year 1", "occur_time",
-       [](R& r) { r.mutable_occur_time()->set_seconds(kYear1 - 1); }},
-      {"the last second", "occur_time",
-       [](R& r) { r.mutable_occur_time()->set_seconds(kInt64Max); }},
-      {"negative nanos", "occur_time", [](R& r) { r.mutable_occur_time()->set_nanos(-1); }},
-      {"10^9 nanos", "occur_time", [](R& r) { r.mutable_occur_time()->set_nanos(1'000'000'000); }},
       {"long event type", "event_type", [](R& r) { r.set_event_type(kMebibyte); }},
       {"NUL in the step", "step", [](R& r) { r.set_step(kNul); }},
       {"negative latency", "latency", [](R& r) { r.mutable_latency()->set_nanos(-1); }},
@@ -249,6 +255,7 @@ const std::vector<Case<v1::RecordUsageRequest>>& RecordCases() {
       {"1 MiB of content", "content",
        [](R& r) { r.mutable_content()->set_prompt(kMebibyte + "x"); }},
   };
+  for (auto& one : TimeCases()) cases.push_back(std::move(one));
   return cases;
 }
 
@@ -260,7 +267,8 @@ TEST_F(BadInput, RecordUsage) {
 TEST_F(BadInput, BatchRecordUsage) {
   v1::BatchRecordUsageRequest request;
   std::vector<const Case<v1::RecordUsageRequest>*> sent;
-  for (const auto& one : RecordCases()) {
+  const auto cases = RecordCases();
+  for (const auto& one : cases) {
     auto record = RecordOf(absl::StrCat("bad ", sent.size()), 1);
     one.spoil(record);
     if (record.ByteSizeLong() > 100'000) continue;  // the message as a whole would be too large

@@ -225,6 +225,27 @@ TEST_F(Crash, AStoppedReplicaHoldsUpNobodyForLong) {
   ExpectWhatWasAcknowledged(load);
 }
 
+// A replica that stops in the middle of a transaction leaves its locks; PostgreSQL ends its session
+// after two seconds, and those who waited go on.
+TEST_F(Crash, TheLocksOfAStoppedReplicaLastTwoSeconds) {
+  v1::CheckBudgetResponse response;
+  ASSERT_TRUE(fleet_.client(0).Check(CheckOf("first", 1), response).ok());
+  for (size_t i = 0; i < kReplicas; ++i) {
+    auto stopped = fleet_.database().Connect();  // with the time-outs of a replica's sessions
+    ASSERT_TRUE(stopped->Execute("BEGIN").ok());
+    const auto locked = stopped->Execute("SELECT id FROM counter FOR NO KEY UPDATE");
+    ASSERT_TRUE(locked.ok() && locked->size() == 1) << "the fault must have fired";
+    const absl::Time begin = absl::Now();
+    const grpc::Status status =
+        fleet_.client(i).Check(CheckOf(absl::StrCat("next ", i), 1), response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(response.decision(), v1::DECISION_ALLOW);
+    EXPECT_LT(absl::Now() - begin, absl::Seconds(3));
+    EXPECT_GT(absl::Now() - begin, absl::Seconds(1)) << "otherwise it did not have to wait";
+  }
+  fleet_.ExpectConserved();
+}
+
 // Connections that break at any moment, in the middle of a COMMIT too: its outcome is then unknown.
 TEST_F(Crash, BrokenConnectionsLoseAndDoubleNothing) {
   Load load(fleet_);

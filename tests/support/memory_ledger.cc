@@ -17,6 +17,7 @@ constexpr char kPrices[] =
 
 MemoryLedger::MemoryLedger() : prices_(pricing::PriceBook::Parse(kPrices).value()) {
   book_.epoch = 1;
+  state_.tenant = kTenant;
   state_.now = absl::FromCivil(absl::CivilSecond(2026, 11, 22, 12, 0, 0), absl::UTCTimeZone());
   state_.horizon = absl::Hours(24 * 45);
   state_.book = &book_;

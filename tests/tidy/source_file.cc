@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kSkippedFolders = {"build", ".git", ".cache", "data", "bursar-data", "node_modules"};
+const std::set<std::string> kSkippedFolders = {"build", ".git",        ".cache",
+                                               "data",  "bursar-data", "node_modules"};
 
 std::vector<std::string> Split(const std::string& text) {
   std::vector<std::string> lines;
