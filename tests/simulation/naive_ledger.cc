@@ -80,7 +80,8 @@ bool NaiveLedger::Extend(const std::string& id, int64_t hold_in_all, absl::Time 
   const int64_t more = std::max<int64_t>(hold_in_all - hold.amount, 0);
   for (const auto& key : hold.counters) {
     const Sums sums = sums_[key];
-    if (sums.spent + sums.reserved + more > LimitOf(key)) return false;
+    // A hold that only lives on takes no room, whoever overran.
+    if (more > 0 && sums.spent + sums.reserved + more > LimitOf(key)) return false;
   }
   for (const auto& key : hold.counters) sums_[key].reserved += more;
   hold.amount += more;
