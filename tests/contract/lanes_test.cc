@@ -94,8 +94,8 @@ class LanesTest : public ::testing::Test {
 
 TEST_F(LanesTest, AnExtensionByAnotherReplicaIsFreedByTheSettlementHere) {
   a_.Check("r", 10 * kDollar);
-  b_.Extend("r", 30 * kDollar);
   a_.Check("other", kDollar);
+  b_.Extend("r", 30 * kDollar);
   a_.Check("other", kDollar);  // a repeat goes the locked way: the counter is remembered afresh
   a_.Settle("u", "r", kDollar);
   EXPECT_EQ(Reserved(), kDollar) << "only \"other\" holds";
@@ -126,8 +126,10 @@ TEST_F(LanesTest, AHoldThatExpiredOnAnotherReplicaIsNotFreedTwice) {
 TEST_F(LanesTest, ARepeatIsRecognisedWhereItWouldBeDenied) {
   b_.Check("first", 40 * kDollar);
   EXPECT_EQ(a_.Check("x", 60 * kDollar).decision, Decision::kAllow);
-  EXPECT_EQ(b_.Check("too much", kDollar).decision, Decision::kDeny);  // b's counters are current
-  EXPECT_EQ(b_.Check("too much", kDollar).decision, Decision::kDeny);
+  // Until b's counters are current and it has gone back to what it remembers after the conflict.
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_EQ(b_.Check(absl::StrCat("too much", i), kDollar).decision, Decision::kDeny);
+  }
   const CheckAnswer again = b_.Check("x", 60 * kDollar);
   EXPECT_EQ(again.decision, Decision::kAllow) << again.reason;
   EXPECT_TRUE(again.replayed);
