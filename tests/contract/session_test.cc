@@ -174,12 +174,17 @@ TEST_F(SessionTest, MapsErrorsToCodes) {
   for (const Case& c : {
            Case{"SELEC 1", "42601", absl::StatusCode::kInternal},
            Case{"SELECT 'ten'::int", "22P02", absl::StatusCode::kInvalidArgument},
-           Case{"INSERT INTO note VALUES (100, '')", "23514", absl::StatusCode::kInvalidArgument},
+           // As a record whose month has no partition yet: it can be written later.
+           Case{"INSERT INTO note VALUES (100, '')", "23514", absl::StatusCode::kUnavailable},
            Case{"INSERT INTO note VALUES (1, NULL)", "23502", absl::StatusCode::kInvalidArgument},
            Case{"DO $$BEGIN RAISE EXCEPTION 'x' USING ERRCODE = 'BU007'; END$$", "BU007",
                 absl::StatusCode::kAborted},
            Case{"DO $$BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '53100'; END$$", "53100",
                 absl::StatusCode::kUnavailable},
+           Case{"DO $$BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '25P03'; END$$", "25P03",
+                absl::StatusCode::kUnavailable},
+           Case{"DO $$BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '0A000'; END$$", "0A000",
+                absl::StatusCode::kAborted},
            Case{"DO $$BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END$$", "40001",
                 absl::StatusCode::kAborted},
            Case{"SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(1)", "57014",
