@@ -162,7 +162,7 @@ TEST(TidyRules, AboutSizesAndNamesBiteWhereTheyShouldAndNowhereElse) {
 
       {&NoMachinePaths, "docs/a.md", "\nsee /home/me/bursar\n", 2},
       {&NoMachinePaths, "client/src/a_test.cc", "auto home = \"/home/me/x\";\n", 0},
-      {&NoMachinePaths, "server/a.cc", "auto p = \"/work/main\";\n", 1},
+      {&NoMachinePaths, "server/a.cc", "auto p = \"/home/somebody/bursar\";\n", 1},
       {&NoMachinePaths, "docs/a.md", "~/work/x, docs/work/x and /usr/lib/x\n", 0},
 
       {&NoTabs, "server/a.cc", "\n\tint a;\n", 2},
