@@ -71,13 +71,13 @@ class Stage {
   testing::TestDatabase& database() { return database_; }
   Server& server() { return servers_.front(); }
 
- private:
   static void Must(const absl::StatusOr<postgres::Rows>& rows) {
     if (rows.ok()) return;
     std::cerr << "bursar-bench: " << rows.status() << "\n";
     std::exit(1);
   }
 
+ private:
   testing::TestDatabase database_;
   std::vector<Server> servers_;
 };
@@ -156,16 +156,18 @@ Figure MeasureP5(const Options& options) {
   // need not: what is measured is whether a check's time grows with history.
   auto filled = session->Execute(
       "WITH r AS (INSERT INTO usage_record (receive_time, id, tenant_id, usage_id, charge_time, "
-      "run, user_name, provider, model, event_type, outcome, attempt, cost_nanousd, cost_basis, "
+      "run, user_name, provider, model, event_type, outcome, calls, attempt, cost_nanousd, "
+      "cost_basis, "
       "price_version, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, "
       "cache_write_1h_tokens, visible_output_tokens, reasoning_tokens, input_audio_tokens, "
       "output_audio_tokens, input_image_tokens, output_image_tokens, charged_counters, "
       "charged_amounts, released_nanousd, overrun_nanousd, late) "
       "SELECT now(), gen_random_uuid(), 'default', 'u' || i, now(), 'run-' || i / 20, 'user-' || i "
-      "% 1000, 'openai', 'gpt-4o', 'model_call', 1, 1, 1000, 1, 'v', 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, "
+      "% 1000, 'openai', 'gpt-4o', 'model_call', 1, 1, 1, 1000, 1, 'v', 1, 0, 0, 0, 1, 0, 0, 0, 0, "
+      "0, "
       "'{}', '{}', 0, 0, false FROM generate_series(1, 1000000) i RETURNING id, receive_time) "
       "INSERT INTO usage_id SELECT id, 'default', receive_time, id FROM r");
-  if (!filled.ok()) std::cerr << filled.status() << "\n";
+  Stage::Must(filled);
   const absl::Duration filling = absl::Now() - begin;
   const LoadResult after = Load(stage.addresses(), options, 64, Checks("p5b-"));
   return {"p5",
