@@ -112,23 +112,25 @@ void Lanes::Submit(absl::string_view tenant, Operation operation, absl::Time dea
   {
     absl::MutexLock lock(&mutex_);
     auto& lane = lanes_[tenant];
-    if (lane == nullptr) {
-      lane = std::make_unique<Lane>(tenant);
-    }
-    if (stopping_) {
-      refused = absl::UnavailableError("the server is stopping; try another replica");
-    } else if (static_cast<int>(lane->queue.size()) >= options_.queue_operations_max) {
-      refused = usage::WithReason(
-          absl::ResourceExhaustedError(absl::StrCat(options_.queue_operations_max,
-                                                    " operations are waiting; try again later")),
-          "QUEUE_FULL");
-    } else {
+    if (lane == nullptr) lane = std::make_unique<Lane>(tenant);
+    refused = RefusalOf(*lane);
+    if (refused.ok()) {
       lane->queue.push_back(Item{std::move(operation), deadline, std::move(done)});
       metrics_.QueueChanged(1);
       if (!lane->taken) MakeRunnable(*lane);
+      return;
     }
   }
-  if (!refused.ok() && done) done(refused);
+  if (done) done(refused);
+}
+
+absl::Status Lanes::RefusalOf(const Lane& lane) const {
+  if (stopping_) return absl::UnavailableError("the server is stopping; try another replica");
+  if (static_cast<int>(lane.queue.size()) < options_.queue_operations_max) return absl::OkStatus();
+  return usage::WithReason(
+      absl::ResourceExhaustedError(
+          absl::StrCat(options_.queue_operations_max, " operations are waiting; try again later")),
+      "QUEUE_FULL");
 }
 
 void Lanes::MakeRunnable(Lane& lane) {

@@ -76,6 +76,7 @@ class Lanes {
 
   Lane* TakeBatch(Batch& batch);  // waits; nullptr once there is nothing left to do
   void PutBack(Lane& lane, Batch waiting);
+  absl::Status RefusalOf(const Lane& lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeRunnable(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const LaneOptions options_;
