@@ -58,6 +58,7 @@ CREATE TABLE counter (
   window_end timestamptz NOT NULL,
   spent bigint NOT NULL,           -- = sum of usage_record.charged for this counter
   reserved bigint NOT NULL,        -- = sum of reservation.hold_amounts for this counter
+  notified_percent smallint NOT NULL DEFAULT 0,  -- the highest threshold that an event told of; 0 = none
   version bigint NOT NULL,         -- +1 with each transaction that changes it
   PRIMARY KEY (id, tenant_id)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
@@ -146,9 +147,12 @@ CREATE TABLE usage_record (
   released_nanousd bigint NOT NULL,
   overrun_nanousd bigint NOT NULL,
   late boolean NOT NULL,
+  adjusts uuid,                       -- the record that this one corrects
+  adjust_reason text,
   PRIMARY KEY (receive_time, id, tenant_id)
 ) PARTITION BY RANGE (receive_time);
 CREATE INDEX usage_record_by_charge_time ON usage_record (tenant_id, charge_time);
+CREATE INDEX usage_record_adjusted ON usage_record (adjusts, tenant_id) WHERE adjusts IS NOT NULL;
 
 -- Makes the partition of the month that holds a time, if it is not there.
 CREATE FUNCTION make_usage_partition(at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
@@ -166,6 +170,36 @@ BEGIN
 END $$;
 
 SELECT make_usage_partition(now()), make_usage_partition(now() + interval '1 month');
+
+-- What an operator wants to be told: apart from errors, written with what it tells of. Denials write
+-- nothing each: a row stands for `count` of them and shows one.
+CREATE TABLE cost_event (
+  tenant_id text,
+  event_time timestamptz,
+  id uuid,
+  kind smallint NOT NULL,          -- 1 threshold crossed, 2 denied, 3 overrun, 4 expired, 5 late
+  counter_id uuid,                 -- NULL, and so down to window_end: no budget had a say
+  budget_id text,
+  display_name text,
+  group_values text,               -- JSON: {"user": "carol"}
+  unit smallint,                   -- bursar.v1.Unit
+  mode smallint,                   -- bursar.v1.EnforcementMode
+  limit_amount bigint,             -- this and the next two as they stood then
+  spent bigint,
+  reserved bigint,
+  window_start timestamptz,
+  window_end timestamptz,
+  subject text NOT NULL,           -- JSON of its fields that are not empty
+  model text NOT NULL,             -- likewise
+  request_id text NOT NULL,        -- of the check or reservation; empty: there is none
+  usage_id text NOT NULL,          -- of the record; empty: there is none
+  reason text NOT NULL,            -- of a denial
+  message text NOT NULL,           -- one sentence for people
+  amount bigint NOT NULL,          -- in the unit, else nano-USD: denied, overrun, expired, recorded late
+  threshold_percent smallint NOT NULL,  -- 0: no threshold was crossed
+  count bigint NOT NULL,           -- of the denials it stands for; else 1
+  PRIMARY KEY (tenant_id, event_time, id)
+);
 
 -- Ends the transaction unless a write did as many rows as it should: somebody was faster.
 CREATE FUNCTION expect_rows(got bigint, expected bigint) RETURNS void LANGUAGE plpgsql AS $$
