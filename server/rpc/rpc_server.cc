@@ -10,6 +10,7 @@
 #include "log.h"
 #include "rpc/admin_service.h"
 #include "rpc/telemetry_service.h"
+#include "rpc/unreadable_request.h"
 
 namespace bursar::rpc {
 namespace {
@@ -73,6 +74,9 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions opt
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsMax);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<UnreadableRequestInterceptors>());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.RegisterService(&rpc->services_->telemetry);
   builder.RegisterService(&rpc->services_->admin);
   rpc->services_->server = builder.BuildAndStart();

@@ -1,5 +1,6 @@
 // R31: what no caller should send. Each request is refused with a code and the field's name, and
 // leaves nothing behind.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -332,14 +333,19 @@ TEST_F(BadInput, ReleaseAndExtend) {
 TEST_F(BadInput, BytesThatAreNoRequest) {
   const std::string invalid_utf8("\x0a\x02\xc3\x28", 4);  // request_id
   for (const std::string& bytes : {std::string("\xff\xff\xff"), invalid_utf8}) {
-    for (const char* method : {"CheckBudget", "RecordUsage", "QueryCosts"}) {
+    for (const char* method : {"TelemetryService/CheckBudget", "TelemetryService/RecordUsage",
+                               "TelemetryService/QueryCosts", "AdminService/CreateBudget"}) {
       std::string answer;
       const grpc::Status status =
-          client().CallRaw(absl::StrCat("/bursar.v1.TelemetryService/", method), bytes, answer);
-      EXPECT_FALSE(status.ok()) << method;
-      EXPECT_NE(status.error_code(), StatusCode::UNKNOWN) << method;
+          client().CallRaw(absl::StrCat("/bursar.v1.", method), bytes, answer);
+      EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT) << method;
+      EXPECT_THAT(status.error_message(), ::testing::HasSubstr("valid UTF-8")) << method;
+      EXPECT_EQ(DetailsOf(status).reason, "REQUEST_UNREADABLE") << method;
     }
   }
+  std::string nothing;
+  EXPECT_EQ(client().CallRaw("/bursar.v1.TelemetryService/Guess", "", nothing).error_code(),
+            StatusCode::UNIMPLEMENTED);
   const std::string huge(5 << 20, 'x');
   std::string answer;
   EXPECT_EQ(client().CallRaw("/bursar.v1.TelemetryService/CheckBudget", huge, answer).error_code(),
