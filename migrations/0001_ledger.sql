@@ -176,7 +176,7 @@ SELECT make_usage_partition(now()), make_usage_partition(now() + interval '1 mon
 CREATE TABLE cost_event (
   tenant_id text,
   event_time timestamptz,
-  id uuid,
+  id uuid DEFAULT gen_random_uuid(),
   kind smallint NOT NULL,          -- 1 threshold crossed, 2 denied, 3 overrun, 4 expired, 5 late
   counter_id uuid,                 -- NULL, and so down to window_end: no budget had a say
   budget_id text,

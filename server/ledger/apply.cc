@@ -12,16 +12,6 @@ namespace {
 
 using pricing::Int128;
 
-int32_t CrossedThreshold(const Budget& budget, int64_t limit, int64_t used) {
-  int32_t crossed = 0;
-  for (int32_t percent : budget.threshold_percents) {
-    const bool reached =
-        limit == 0 ? percent <= 100 : Int128{used} * 100 >= Int128{limit} * percent;
-    if (reached) crossed = std::max(crossed, percent);
-  }
-  return crossed;
-}
-
 bool FitsInt64(Int128 value) {
   return value <= std::numeric_limits<int64_t>::max() &&
          value >= std::numeric_limits<int64_t>::min();
@@ -44,6 +34,16 @@ int64_t BudgetStatus::remaining() const {
 double BudgetStatus::used_fraction() const {
   if (limit == 0) return 1;
   return (static_cast<double>(spent) + static_cast<double>(reserved)) / static_cast<double>(limit);
+}
+
+int32_t CrossedThreshold(const Budget& budget, int64_t limit, int64_t used) {
+  int32_t crossed = 0;
+  for (int32_t percent : budget.threshold_percents) {
+    const bool reached =
+        limit == 0 ? percent <= 100 : Int128{used} * 100 >= Int128{limit} * percent;
+    if (reached) crossed = std::max(crossed, percent);
+  }
+  return crossed;
 }
 
 int64_t AmountIn(Unit unit, int64_t cost_nanousd, int64_t tokens, int64_t calls) {

@@ -20,7 +20,8 @@ struct Counter {
   absl::Time window_start, window_end;
   int64_t spent = 0;
   int64_t reserved = 0;
-  int64_t version = 0;  // 0: not in the database yet
+  int32_t notified_percent = 0;  // the highest threshold that an event told of
+  int64_t version = 0;           // 0: not in the database yet
 };
 
 // A usage record as it is kept: what was said, what it cost, and which counters it charged.
@@ -67,13 +68,14 @@ struct Changes {
   std::set<Id> inserted_reservations;
   std::set<Id> updated_reservations;
   std::vector<Id> records;  // of State::records, in the order of arrival
+  std::vector<CostEvent> events;
   // Of the windows that were gone by as "now": the latest start and the earliest end.
   absl::Time window_start = absl::InfinitePast();
   absl::Time window_end = absl::InfiniteFuture();
 
   bool empty() const {
     return counters.empty() && inserted_reservations.empty() && updated_reservations.empty() &&
-           records.empty();
+           records.empty() && events.empty();
   }
 };
 

@@ -168,7 +168,8 @@ void Bookkeeper::Deny(const Denial& denial, CheckAnswer& answer) {
   const BudgetStatus status = StatusOf(*denial.match->budget, *counter);
   answer.binding_budget = status.budget_id;
   answer.message = ExplainDenial(denial.reason, status, denial.amount);
-  if (denial.reason == "BUDGET_HELD") answer.held_by = counter->id;
+  answer.denied_by = counter->id;
+  answer.denied_amount = denial.amount;
   const bool may_fit_later =
       denial.amount <= status.limit && status.window_end != absl::InfiniteFuture();
   if (denial.reason == "BUDGET_EXHAUSTED" && may_fit_later) {
@@ -195,7 +196,7 @@ void Bookkeeper::Reserve(const Check& check, const Estimate& estimate,
     Counter* counter = Find(match);
     const int64_t amount = estimate.AmountIn(match.budget->unit);
     counter->reserved += amount;
-    Touch(*counter);
+    Touch(*counter, CauseOf(check));
     reservation.holds.push_back(Hold{match.counter, match.budget->unit, amount});
   }
   std::sort(reservation.holds.begin(), reservation.holds.end(),

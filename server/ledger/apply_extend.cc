@@ -45,7 +45,7 @@ absl::Status Bookkeeper::Grow(Reservation& reservation, int64_t more_nanousd, in
     Counter* counter = FindPinned(hold.counter);
     counter->reserved += more;
     hold.amount += more;
-    Touch(*counter);
+    Touch(*counter, CauseOf(reservation));
   }
   reservation.reserved_nanousd += more_nanousd;
   reservation.reserved_tokens += more_tokens;

@@ -74,7 +74,7 @@ TEST_F(ApplyTest, ADenialSaysWhyAndUntilWhen) {
   Check("a", kDollar, carol);
   const CheckAnswer held = Check("b", kDollar / 2, carol);
   EXPECT_EQ(held.reason, "BUDGET_HELD");
-  EXPECT_TRUE(held.held_by.has_value());
+  EXPECT_TRUE(held.held());
   Settle("u", "a", kDollar);
   const CheckAnswer exhausted = Check("c", kDollar / 2, carol);
   EXPECT_EQ(exhausted.reason, "BUDGET_EXHAUSTED");

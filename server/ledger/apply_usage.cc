@@ -113,7 +113,7 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
     counter->spent += stored.charges[i].amount;
     counter->reserved -= free;
     reservation.holds[i].amount -= free;
-    Touch(*counter);
+    Touch(*counter, CauseOf(stored));
   }
   if (active) {
     answer.late = reservation.expire_time <= state_.now;  // over, but not yet swept
@@ -158,7 +158,7 @@ absl::Status Bookkeeper::ChargeMatches(StoredRecord& stored) {
     Counter* counter = Find(match);
     const int64_t charge = ChargeIn(match.budget->unit, stored, tokens);
     counter->spent += charge;
-    Touch(*counter);
+    Touch(*counter, CauseOf(stored));
     stored.charges.push_back(Charge{match.counter, charge});
   }
   stored.answer.budgets = StatusesOf(matches.counted);
@@ -194,6 +194,7 @@ absl::StatusOr<RecordAnswer> Bookkeeper::Keep(const Record& record) {
     RETURN_IF_ERROR(ChargeMatches(stored));
     stored.answer.late = !used.reservation_id.empty();
   }
+  NoteOverrun(stored);
   RecordAnswer answer = stored.answer;
   AddRecord(std::move(stored));
   return answer;
@@ -212,7 +213,7 @@ void Bookkeeper::Free(Reservation& reservation, ReservationState state) {
     if (counter == nullptr) return;  // the batch starts over
     counter->reserved -= hold.amount;
     hold.amount = 0;
-    Touch(*counter);
+    Touch(*counter, CauseOf(reservation));
   }
   reservation.state = state;
   reservation.end_time = state_.now;
@@ -262,6 +263,7 @@ void Bookkeeper::End(Reservation& reservation) {
     reservation.expiry_nanousd = nanousd;
     AddRecord(std::move(stored));
   }
+  NoteExpiry(reservation, nanousd);
   Free(reservation, ReservationState::kExpired);
 }
 
@@ -278,7 +280,7 @@ void Bookkeeper::TakeBackExpiry(Reservation& reservation) {
     Counter* counter = FindPinned(hold.counter);
     if (counter == nullptr) return;  // the batch starts over
     counter->spent -= hold.expiry_charge;
-    Touch(*counter);
+    Touch(*counter, CauseOf(reservation));
     stored.charges.push_back(Charge{hold.counter, -hold.expiry_charge});
     hold.expiry_charge = 0;
   }

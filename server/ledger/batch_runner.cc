@@ -179,12 +179,12 @@ std::vector<Id> BatchRunner::FindOverdue(LaneMemory& memory,
   const absl::Time now = clock_.Now();
   for (auto& answer : answers) {
     auto* check = answer.ok() ? std::get_if<CheckAnswer>(&*answer) : nullptr;
-    if (check == nullptr || !check->held_by) continue;
+    if (check == nullptr || !check->held()) continue;
     held.push_back(check);
-    LaneMemory::Looked& looked = memory.looked[*check->held_by];
+    LaneMemory::Looked& looked = memory.looked[*check->denied_by];
     if (now < looked.believed_until && check->now < looked.next_expiry) continue;
     looked = {absl::InfiniteFuture(), now + kBelieveNextExpiry};  // so that it is looked for once
-    to_look.push_back(*check->held_by);
+    to_look.push_back(*check->denied_by);
   }
   std::vector<Id> overdue;
   if (!to_look.empty()) {
@@ -198,7 +198,7 @@ std::vector<Id> BatchRunner::FindOverdue(LaneMemory& memory,
     }
   }
   for (CheckAnswer* check : held) {
-    const auto looked = memory.looked.find(*check->held_by);
+    const auto looked = memory.looked.find(*check->denied_by);
     if (looked == memory.looked.end() || looked->second.next_expiry == absl::InfiniteFuture()) {
       continue;
     }

@@ -23,6 +23,7 @@ class Bookkeeper {
   absl::StatusOr<Answer> Run(const Extend& extend);
   absl::StatusOr<Answer> Run(const Inspect& inspect);
   absl::StatusOr<Answer> Run(const Expire& expire);
+  absl::StatusOr<Answer> Run(const Report& report);
 
  private:
   struct Estimate {
@@ -77,13 +78,31 @@ class Bookkeeper {
   BudgetStatus StatusOf(const Budget& budget, const Counter& counter) const;
   std::vector<BudgetStatus> StatusesOf(const std::vector<Match>& matches);
   std::vector<BudgetStatus> StatusesOf(const std::vector<Hold>& holds);
-  void Touch(const Counter& counter) { applied_.changes.counters.insert(counter.id); }
   // The counter with the sums added, or OUT_OF_RANGE if they leave int64. Changes nothing.
   static absl::Status CheckRoom(const Counter& counter, int64_t spent, int64_t reserved);
+
+  // Cost events (apply_events.cc).
+  struct Cause {  // whose call it was
+    const usage::Subject& subject;
+    const usage::Model& model;
+    const std::string& request_id;
+    const std::string& usage_id;
+  };
+  static Cause CauseOf(const Check& check);
+  static Cause CauseOf(const Reservation& reservation);
+  static Cause CauseOf(const StoredRecord& stored);
+  // After a change of the counter's sums: it is to be written, and a threshold may be crossed.
+  void Touch(Counter& counter, const Cause& cause);
+  void NoteOverrun(const StoredRecord& stored);
+  void NoteExpiry(const Reservation& reservation, int64_t charged_nanousd);
+  CostEvent& AddEvent(EventKind kind, const Cause& cause);
 
   State& state_;
   Applied& applied_;
 };
+
+// The highest threshold of the budget that so much of the limit has reached; 0: none.
+int32_t CrossedThreshold(const Budget& budget, int64_t limit, int64_t used);
 
 // What a unit counts of one call.
 int64_t AmountIn(Unit unit, int64_t cost_nanousd, int64_t tokens, int64_t calls);

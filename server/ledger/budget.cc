@@ -173,7 +173,8 @@ Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
       match.group.emplace(dimension, value);
     }
     if (!missing.empty()) {
-      if (!budget.require_group || matches.incomplete != nullptr) continue;
+      const bool denies = budget.require_group && budget.mode == Mode::kHard;
+      if (!denies || matches.incomplete != nullptr) continue;
       matches.incomplete = &budget;
       matches.missing_dimension = std::string(missing);
       continue;

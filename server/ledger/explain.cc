@@ -53,4 +53,11 @@ std::string ExplainDenial(absl::string_view reason, const BudgetStatus& status, 
   return absl::StrCat("The ", name, " is exhausted: ", figures, WindowText(status), ".");
 }
 
+std::string ExplainThreshold(const BudgetStatus& status, int32_t percent) {
+  auto text = [&](int64_t value) { return FormatAmount(status.unit, value); };
+  return absl::StrCat("The ", NameOf(status), " has reached ", percent, " % of its limit of ",
+                      text(status.limit), ": ", text(status.spent), " spent and ",
+                      text(status.reserved), " held", WindowText(status), ".");
+}
+
 }  // namespace bursar::ledger

@@ -14,4 +14,7 @@ std::string FormatAmount(Unit unit, int64_t amount);
 // which limit, what the call needs, and until when that holds.
 std::string ExplainDenial(absl::string_view reason, const BudgetStatus& status, int64_t amount);
 
+// The sentence of a crossed threshold, likewise.
+std::string ExplainThreshold(const BudgetStatus& status, int32_t percent);
+
 }  // namespace bursar::ledger

@@ -14,7 +14,8 @@ struct Lanes::Lane {
 
   std::deque<Item> queue;  // guarded by mutex_
   bool taken = false;      // guarded by mutex_: a worker runs it, or it waits in runnable_
-  LaneMemory memory;       // of the worker that runs it
+  absl::Time report_due = absl::InfiniteFuture();  // guarded by mutex_: of memory.denials
+  LaneMemory memory;                               // of the worker that runs it
 };
 
 // One thread with its store: takes a batch, runs it, answers it.
@@ -49,21 +50,35 @@ class Lanes::Worker {
     Batch waiting, finished;
     std::vector<absl::StatusOr<Answer>> final_answers;
     if (!overdue.empty()) {
-      waiting.push_back(Item{Expire{std::move(overdue)}, absl::InfiniteFuture(), nullptr});
+      waiting.push_back(Item{Expire{overdue}, absl::InfiniteFuture(), nullptr});
     }
     for (size_t i = 0; i < batch.size(); ++i) {
       auto* check = answers[i].ok() ? std::get_if<CheckAnswer>(&*answers[i]) : nullptr;
       if (check != nullptr && batch[i].begun) check->settled = std::move(batch[i].settled);
-      if (!waiting.empty() && check != nullptr && check->held_by) {
+      if (!overdue.empty() && check != nullptr && check->held()) {
         waiting.push_back(DecideAgain(std::move(batch[i]), std::move(operations[i]), *check));
       } else {
+        if (check != nullptr) CountDenial(lane, std::get<Check>(operations[i]), *check);
         finished.push_back(std::move(batch[i]));
         final_answers.push_back(std::move(answers[i]));
       }
     }
+    std::vector<CostEvent> denials = lanes_.IsStopping()
+                                         ? lane.memory.denials.TakeAll()
+                                         : lane.memory.denials.TakeDue(lanes_.clock_.Now());
+    if (!denials.empty()) {
+      waiting.push_back(Item{Report{std::move(denials)}, absl::InfiniteFuture(), nullptr});
+    }
     lanes_.PutBack(lane, std::move(waiting));  // first, so that another worker can go on
     for (size_t i = 0; i < finished.size(); ++i) {
       if (finished[i].done) finished[i].done(std::move(final_answers[i]));
+    }
+  }
+
+  void CountDenial(Lane& lane, const Check& check, const CheckAnswer& answer) {
+    const bool denied = answer.decision == Decision::kDeny && answer.reason != "RESERVATION_ENDED";
+    if (denied && !check.dry_run) {
+      lane.memory.denials.Add(check, answer, lanes_.clock_.Now());
     }
   }
 
@@ -164,13 +179,36 @@ void Lanes::PutBack(Lane& lane, Batch waiting) {
   lane.queue.insert(lane.queue.begin(), std::make_move_iterator(waiting.begin()),
                     std::make_move_iterator(waiting.end()));
   lane.taken = false;
+  lane.report_due = lane.memory.denials.next_due();
   if (!lane.queue.empty()) MakeRunnable(lane);
+}
+
+bool Lanes::IsStopping() {
+  absl::MutexLock lock(&mutex_);
+  return stopping_;
+}
+
+void Lanes::ReportDenials() {
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mutex_);
+  for (auto& [tenant, lane] : lanes_) {
+    if (lane->taken || now < lane->report_due) continue;
+    lane->queue.push_back(Item{Report{}, absl::InfiniteFuture(), nullptr});
+    metrics_.QueueChanged(1);
+    MakeRunnable(*lane);
+  }
 }
 
 void Lanes::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    for (auto& [tenant, lane] : lanes_) {
+      if (lane->taken || lane->report_due == absl::InfiniteFuture()) continue;
+      lane->queue.push_back(Item{Report{}, absl::InfiniteFuture(), nullptr});
+      metrics_.QueueChanged(1);
+      MakeRunnable(*lane);
+    }
     runnable_changed_.SignalAll();
   }
   workers_.clear();

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -56,6 +55,10 @@ class Lanes {
 
   void Submit(absl::string_view tenant, Operation operation, absl::Time deadline, Done done);
 
+  // Writes what is known of denials and is due (DenialTally), in lanes that are idle: to be called
+  // every second or so.
+  void ReportDenials();
+
   // Finishes what is queued, then stops the workers. What comes later is UNAVAILABLE.
   void Stop();
 
@@ -76,6 +79,7 @@ class Lanes {
 
   Lane* TakeBatch(Batch& batch);  // waits; nullptr once there is nothing left to do
   void PutBack(Lane& lane, Batch waiting);
+  bool IsStopping();
   absl::Status RefusalOf(const Lane& lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeRunnable(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -40,7 +40,7 @@ bool LaneMemory::CoversOne(const Operation& operation) const {
   }
   if (auto* record = std::get_if<Record>(&operation)) return CanSettle(*record);
   if (auto* release = std::get_if<Release>(&operation)) return HoldsAllOf(release->key);
-  return std::holds_alternative<Inspect>(operation);
+  return std::holds_alternative<Inspect>(operation) || std::holds_alternative<Report>(operation);
 }
 
 bool LaneMemory::Covers(std::span<const Operation> operations) const {

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "ledger/denial_tally.h"
 #include "ledger/ledger_store.h"
 
 namespace bursar::ledger {
@@ -46,6 +47,8 @@ class LaneMemory final : public Recollection {
     absl::Time next_expiry, believed_until;
   };
   absl::flat_hash_map<Id, Looked> looked;
+
+  DenialTally denials;  // not a cache: what is to be told of yet
 
  private:
   bool CoversOne(const Operation& operation) const;

@@ -25,6 +25,42 @@ inline Id UsageKey(absl::string_view tenant, absl::string_view usage_id) {
   return HashId({"usage", tenant, usage_id});
 }
 
+struct BudgetStatus {
+  std::string budget_id;
+  std::string display_name;
+  std::map<std::string, std::string> group;
+  Unit unit = Unit::kCost;
+  Mode mode = Mode::kHard;
+  int64_t limit = 0;
+  int64_t spent = 0;
+  int64_t reserved = 0;
+  int32_t crossed_threshold_percent = 0;
+  absl::Time window_start, window_end;
+  bool would_deny = false;
+  absl::Time counted_since;
+
+  int64_t remaining() const;
+  double used_fraction() const;
+};
+
+// What an operator wants to be told: CostEvent of protos/bursar/v1/admin_service.proto.
+enum class EventKind { kThresholdCrossed = 1, kDenied, kOverrun, kExpired, kLate };
+
+struct CostEvent {
+  EventKind kind = EventKind::kDenied;
+  std::optional<Id> counter;  // absent, as `status`: no budget had a say
+  std::optional<BudgetStatus> status;
+  usage::Subject subject;
+  usage::Model model;
+  std::string request_id;
+  std::string usage_id;
+  std::string reason;
+  std::string message;
+  int64_t amount = 0;
+  int32_t threshold_percent = 0;
+  int64_t count = 1;
+};
+
 struct Record {
   usage::UsageRecord usage;
   Id key;          // UsageKey
@@ -72,27 +108,14 @@ struct Expire {
   std::vector<Id> keys;
 };
 
-using Operation = std::variant<Check, Record, Release, Extend, Inspect, Expire>;
+// Keeps what is known of denials, which wrote nothing themselves.
+struct Report {
+  std::vector<CostEvent> denials;
+};
+
+using Operation = std::variant<Check, Record, Release, Extend, Inspect, Expire, Report>;
 
 enum class Decision { kAllow = 1, kAllowWithCaps, kDeny };
-
-struct BudgetStatus {
-  std::string budget_id;
-  std::string display_name;
-  std::map<std::string, std::string> group;
-  Unit unit = Unit::kCost;
-  Mode mode = Mode::kHard;
-  int64_t limit = 0;
-  int64_t spent = 0;
-  int64_t reserved = 0;
-  int32_t crossed_threshold_percent = 0;
-  absl::Time window_start, window_end;
-  bool would_deny = false;
-  absl::Time counted_since;
-
-  int64_t remaining() const;
-  double used_fraction() const;
-};
 
 enum class ReservationState { kActive = 1, kSettled, kReleased, kExpired };
 
@@ -152,7 +175,10 @@ struct CheckAnswer {
   std::string message;
   std::string priced_as;
   absl::Time now;
-  std::optional<Id> held_by;  // BUDGET_HELD: the counter whose holds stand in the way
+  std::optional<Id> denied_by;  // the counter that had no room
+  int64_t denied_amount = 0;    // what it had no room for, in its budget's unit
+
+  bool held() const { return denied_by && reason == "BUDGET_HELD"; }
 };
 
 struct ReservationAnswer {  // of Release and Extend
@@ -171,7 +197,9 @@ struct ExpireAnswer {
   int expired = 0;
 };
 
-using Answer =
-    std::variant<CheckAnswer, RecordAnswer, ReservationAnswer, InspectAnswer, ExpireAnswer>;
+struct ReportAnswer {};
+
+using Answer = std::variant<CheckAnswer, RecordAnswer, ReservationAnswer, InspectAnswer,
+                            ExpireAnswer, ReportAnswer>;
 
 }  // namespace bursar::ledger

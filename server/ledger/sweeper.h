@@ -7,7 +7,8 @@
 namespace bursar::ledger {
 
 // Ends reservations whose time is over, of all tenants, by submitting Expire operations to their
-// lanes. Every replica sweeps; an operation that finds its reservation ended does nothing.
+// lanes. Every replica sweeps; an operation that finds its reservation ended does nothing. What
+// became of denials is reported in the same turn.
 class Sweeper {
  public:
   Sweeper(std::unique_ptr<LedgerStore> store, Lanes& lanes)

@@ -19,8 +19,8 @@ using ledger::Id;
 // The reservations' counters are found here too, so that one round trip locks all; a reservation
 // that another replica commits meanwhile is not, and then the batch starts over.
 constexpr char kLockCounters[] =
-    "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version "
-    "FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("
+    "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version, "
+    "notified_percent FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("
     "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = "
     "$1)) "
     "ORDER BY id FOR NO KEY UPDATE";
@@ -90,6 +90,7 @@ void ReadCounters(const Rows& rows, ledger::State& state) {
                             .window_end = rows.Time(row, 4),
                             .spent = rows.Int(row, 5),
                             .reserved = rows.Int(row, 6),
+                            .notified_percent = static_cast<int32_t>(rows.Int(row, 8)),
                             .version = rows.Int(row, 7)};
     state.locked.insert(counter.id);
     state.counters.emplace(counter.id, std::move(counter));

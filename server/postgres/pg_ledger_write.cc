@@ -4,12 +4,13 @@
 #include "postgres/unnest.h"
 #include "status_macros.h"
 
-// What a batch writes, in the canonical order: counters, reservations, usage ids, records.
+// What a batch writes, in the canonical order: counters, reservations, usage ids, records, events.
 namespace bursar::postgres {
 namespace {
 
 using enum Element;
 using ledger::Charge;
+using ledger::CostEvent;
 using ledger::Counter;
 using ledger::Hold;
 using ledger::Id;
@@ -45,6 +46,7 @@ constexpr Column<Counter> kCounterColumns[] = {
     {"window_end", kTimestamptz, "", [](const Counter& c, Array& a) { a.Time(c.window_end); }},
     {"spent", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.spent); }},
     {"reserved", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.reserved); }},
+    {"notified_percent", kSmallint, "", [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
     {"version", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.version + 1); }},
 };
 
@@ -53,6 +55,7 @@ constexpr Column<Counter> kCounterUpdates[] = {
     {"id", kUuid, "", [](const Counter& c, Array& a) { a.Id(c.id); }},
     {"spent", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.spent); }},
     {"reserved", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.reserved); }},
+    {"notified_percent", kSmallint, "", [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
     {"version", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.version + 1); }},
 };
 
@@ -182,6 +185,41 @@ constexpr ListColumn<RecordRow> kCharges[] = {
 };
 #undef BURSAR_TOKENS
 #undef BURSAR_ROW
+
+// An event with its time.
+struct EventRow {
+  const CostEvent* event;
+  absl::Time time;
+};
+#define BURSAR_ROW [](const EventRow& r, Array& a)
+#define BURSAR_STATUS(value) \
+  BURSAR_ROW { const auto& s = r.event->status; s ? value : a.Null(); }
+constexpr Column<EventRow> kEventColumns[] = {
+    {"event_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.time); }},
+    {"kind", kSmallint, "", BURSAR_ROW { a.Int(static_cast<int>(r.event->kind)); }},
+    {"counter_id", kUuid, "", BURSAR_ROW { r.event->counter ? a.Id(*r.event->counter) : a.Null(); }},
+    {"budget_id", kText, "", BURSAR_STATUS(a.Text(s->budget_id))},
+    {"display_name", kText, "", BURSAR_STATUS(a.Text(s->display_name))},
+    {"group_values", kText, "", BURSAR_STATUS(a.Text(EncodeJson(s->group)))},
+    {"unit", kSmallint, "", BURSAR_STATUS(a.Int(static_cast<int>(s->unit)))},
+    {"mode", kSmallint, "", BURSAR_STATUS(a.Int(static_cast<int>(s->mode)))},
+    {"limit_amount", kBigint, "", BURSAR_STATUS(a.Int(s->limit))},
+    {"spent", kBigint, "", BURSAR_STATUS(a.Int(s->spent))},
+    {"reserved", kBigint, "", BURSAR_STATUS(a.Int(s->reserved))},
+    {"window_start", kTimestamptz, "", BURSAR_STATUS(a.Time(s->window_start))},
+    {"window_end", kTimestamptz, "", BURSAR_STATUS(a.Time(s->window_end))},
+    {"subject", kText, "", BURSAR_ROW { a.Text(EncodeJson(r.event->subject)); }},
+    {"model", kText, "", BURSAR_ROW { a.Text(EncodeJson(r.event->model)); }},
+    {"request_id", kText, "", BURSAR_ROW { a.Text(r.event->request_id); }},
+    {"usage_id", kText, "", BURSAR_ROW { a.Text(r.event->usage_id); }},
+    {"reason", kText, "", BURSAR_ROW { a.Text(r.event->reason); }},
+    {"message", kText, "", BURSAR_ROW { a.Text(r.event->message); }},
+    {"amount", kBigint, "", BURSAR_ROW { a.Int(r.event->amount); }},
+    {"threshold_percent", kSmallint, "", BURSAR_ROW { a.Int(r.event->threshold_percent); }},
+    {"count", kBigint, "", BURSAR_ROW { a.Int(r.event->count); }},
+};
+#undef BURSAR_STATUS
+#undef BURSAR_ROW
 // clang-format on
 
 const Columns<Counter> kNewCounter{kCounterColumns};
@@ -196,6 +234,8 @@ const Columns<RecordRow> kRecord{kRecordColumns, kCharges,
 // The tenant, the plain columns, the two bounds of a slice, the lists.
 constexpr int kKnownReservationParameters =
     1 + std::size(kReservationUpdates) + 2 + std::size(kHoldUpdates);
+
+const Columns<EventRow> kEvent{kEventColumns};
 
 template <typename Row>
 std::string InsertSql(const char* table, const Columns<Row>& columns) {
@@ -221,7 +261,7 @@ std::string InsertCountersSql() {
 
 std::string UpdateCountersSql() {
   return AllRowsOf(absl::StrCat("UPDATE counter c SET spent = n.spent, reserved = n.reserved, "
-                                "version = n.version FROM (",
+                                "notified_percent = n.notified_percent, version = n.version FROM (",
                                 SelectUnnested(kKnownCounter),
                                 ") n WHERE c.id = n.id AND c.tenant_id || '' = n.tenant_id "
                                 "AND c.version = n.version - 1"),
@@ -303,11 +343,22 @@ void AddRecords(absl::string_view tenant, const ledger::State& state,
   statements.push_back(Write(insert_records, tenant, kRecord, pointers));
 }
 
+void AddEvents(absl::string_view tenant, const ledger::State& state, const ledger::Changes& changes,
+               std::vector<Statement>& statements) {
+  static const std::string insert = InsertSql("cost_event", kEvent);
+  std::vector<EventRow> rows;
+  for (const CostEvent& event : changes.events) rows.push_back({&event, state.now});
+  std::vector<const EventRow*> pointers;
+  for (const EventRow& row : rows) pointers.push_back(&row);
+  statements.push_back(Write(insert, tenant, kEvent, pointers));
+}
+
 void AddChanges(absl::string_view tenant, const ledger::State& state,
                 const ledger::Changes& changes, std::vector<Statement>& statements) {
   if (!changes.counters.empty()) AddCounters(tenant, state, changes, statements);
   AddReservations(tenant, state, changes, statements);
   if (!changes.records.empty()) AddRecords(tenant, state, changes, statements);
+  if (!changes.events.empty()) AddEvents(tenant, state, changes, statements);
 }
 
 // Of counters that were only looked at: as many are as they were as were known, and no others are
