@@ -3,18 +3,35 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/time.h"
+#include "bench/compare.h"
 
 namespace bursar::bench {
 
-struct Options {
-  absl::Duration duration = absl::Seconds(5);  // of each load
-  std::vector<std::string> only;               // "p1", ...; empty: all
+enum class Goal { kAtLeast, kAtMost, kNone };
+
+// One row of the table.
+struct Measure {
+  std::string name;  // of --only and of the JSON
+  std::string what;
+  const char* unit = "x";  // of the value; "x": a ratio
+  Goal goal = Goal::kNone;
+  double must = 0;
+  std::function<Outcome(const Options&)> take;
+};
+
+std::vector<Measure> Ratios();  // what Bursar must reach: p1, p2, ...
+std::vector<Measure> Shapes();  // loads for which others have published figures
+
+struct Request {
+  Options options;
+  std::vector<std::string> only;  // "p1", ...; empty: all
   std::string json_path;
 };
 
-// Measures the figures one after the other, prints them as a table, and writes them as JSON:
-// {"p1": {"ratio": 0.5, "must": 0.5, ...}, ...}. 0, or 1 if something could not be measured.
-int MeasureAll(const Options& options);
+// Takes the measures one after the other, prints them as a table, and writes them as JSON after
+// each: {"p1": {"ratio": 0.5, "must": 0.5, ...}, "fan_out_shared_200": {"per_second": ...}, ...}.
+// The exit code: 0; 1 if something could not be measured; 2, with one sentence, if the request
+// names a measure that there is not or a file that cannot be written.
+int Take(const Request& request);
 
 }  // namespace bursar::bench

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,28 +13,58 @@ namespace bursar::bench {
 
 namespace v1 = bursar::v1;
 
-// What a load gave: closed loop, each of `in_flight` sends its next call when its last one was
-// answered.
+// What a load gave. Latencies are those of every call, denied and failed ones too.
 struct LoadResult {
   double calls_per_second = 0;
   absl::Duration p50, p99;
   int64_t calls = 0;
   int64_t failed = 0;  // status not OK
   int64_t denied = 0;
+  std::string failure;  // what one of the failed calls was told
+  absl::Duration took;
+
+  int64_t admitted() const { return calls - failed - denied; }
 };
 
-struct LoadOptions {
-  int in_flight = 256;
-  int connections = 4;
-  absl::Duration warm_up = absl::Seconds(1);
-  absl::Duration duration = absl::Seconds(5);
+// One of many: sorts the latencies.
+LoadResult ResultOf(std::vector<absl::Duration> latencies, absl::Duration took);
+
+// The request of a call, by its number (counted on from run to run) and the client that makes it.
+using MakeCheck = std::function<void(int64_t number, int client, v1::CheckBudgetRequest& request)>;
+
+struct LoadShape {
+  int clients = 256;    // each has one call in flight
+  int connections = 4;  // which the clients share
+  // API keys: those who call in turn. Each makes the calls 0, 1, ... of its own. Empty: no key.
+  std::vector<std::string> keys = {};
 };
 
-// The requests of a load, by number: each is a call of its own.
-using MakeCheck = std::function<void(int64_t number, v1::CheckBudgetRequest& request)>;
+// Clients that call CheckBudget on one server, or on several that take the connections in turn. The
+// connections are made at once and stay open between runs.
+class Load {
+ public:
+  Load(const std::vector<std::string>& addresses, LoadShape shape, MakeCheck make);
 
-// One server, or several that take the connections in turn.
-LoadResult RunChecks(const std::vector<std::string>& addresses, const LoadOptions& options,
-                     const MakeCheck& make);
+  // Closed loop: each client sends its next call when its last one was answered. The calls that
+  // began and ended within `duration`, which follows a warm-up of 0.3 s, are measured.
+  LoadResult RunFor(absl::Duration duration);
+  // The same for a number of calls, without a warm-up, until the last is answered.
+  LoadResult RunCalls(int64_t calls);
+  // Paced: the clients together begin so many calls a second, each in its turn. Latency counts from
+  // the moment at which a call was due, so a slow answer shows in the calls that wait behind it.
+  LoadResult RunAtRate(double calls_per_second, absl::Duration duration);
+
+ private:
+  struct Course;
+  class Client;
+
+  LoadResult Run(Course& course);
+  std::string Prepare(int64_t number, int client, v1::CheckBudgetRequest& request) const;
+
+  const LoadShape shape_;
+  const MakeCheck make_;
+  std::vector<std::unique_ptr<v1::TelemetryService::Stub>> stubs_;
+  std::atomic<int64_t> next_{0};
+};
 
 }  // namespace bursar::bench

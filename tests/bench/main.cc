@@ -4,18 +4,39 @@
 #include "bench/figures.h"
 #include "bench/noop_server.h"
 
-// bursar-bench: the figures of docs/architecture.md's table, as ratios in one run.
+// bursar-bench: the figures of docs/architecture.md's table, and the loads for which others have
+// published figures.
 int main(int argc, char** argv) {
-  CLI::App app("Measures bursar-server beside a no-op server with the same messages.");
-  bursar::bench::Options options;
+  CLI::App app(
+      "Measures bursar-server: beside a no-op server with the same messages, and beside "
+      "itself in another state.");
+  bursar::bench::Request request;
+  double seconds = 1;
   int noop_budgets = -1;
-  double seconds = 5;
-  app.add_option("--seconds", seconds, "of each load")->check(CLI::Range(0.5, 600.0));
-  app.add_option("--only", options.only, "figures to measure, like p1 p2; default: all");
-  app.add_option("--json", options.json_path, "also write the figures to this file");
+  app.add_option("--seconds", seconds, "of each load in each round, 0.1 to 600; default 1");
+  app.add_option("--rounds", request.options.rounds, "of which medians are taken; default 5");
+  app.add_option("--only", request.only, "measures to take, like p1,p7; default: all")
+      ->delimiter(',');
+  app.add_option("--json", request.json_path, "also write the figures to this file");
   app.add_option("--noop-server", noop_budgets)->group("");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& asked) {
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "bursar-bench: " << error.what() << "\n";
+    return 2;
+  }
   if (noop_budgets >= 0) return bursar::bench::RunNoopServer(noop_budgets);
-  options.duration = absl::Seconds(seconds);
-  return bursar::bench::MeasureAll(options);
+  if (!(seconds >= 0.1 && seconds <= 600)) {
+    std::cerr << "bursar-bench: --seconds is " << seconds << "; allowed are 0.1 to 600\n";
+    return 2;
+  }
+  if (request.options.rounds < 1 || request.options.rounds > 1000) {
+    std::cerr << "bursar-bench: --rounds is " << request.options.rounds
+              << "; allowed are 1 to 1000\n";
+    return 2;
+  }
+  request.options.duration = absl::Seconds(seconds);
+  return bursar::bench::Take(request);
 }

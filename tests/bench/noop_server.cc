@@ -1,7 +1,13 @@
 #include "bench/noop_server.h"
 
+#include <fcntl.h>
 #include <grpcpp/grpcpp.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "bursar/v1/telemetry_service.grpc.pb.h"
@@ -79,6 +85,31 @@ int RunNoopServer(int budgets_per_answer) {
   }
   server->Shutdown();
   return 0;
+}
+
+NoopServer::NoopServer(int budgets_per_answer) {
+  int input[2], output[2];
+  if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0) std::abort();
+  const std::string budgets = std::to_string(budgets_per_answer);
+  pid_ = fork();
+  if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    dup2(input[0], STDIN_FILENO);
+    dup2(output[1], STDOUT_FILENO);
+    execl("/proc/self/exe", "bursar-bench", "--noop-server", budgets.c_str(), nullptr);
+    _exit(127);
+  }
+  close(input[0]);
+  close(output[1]);
+  input_ = input[1];
+  char c = 0;
+  while (read(output[0], &c, 1) == 1 && c != '\n') address_ += c;
+  close(output[0]);
+}
+
+NoopServer::~NoopServer() {
+  close(input_);
+  waitpid(pid_, nullptr, 0);
 }
 
 }  // namespace bursar::bench
