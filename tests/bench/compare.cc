@@ -54,25 +54,32 @@ double Throughput(const std::vector<LoadResult>& of_round) {
   return of_round[0].calls_per_second / of_round[1].calls_per_second;
 }
 
-Outcome Compare(int rounds, const std::vector<Side>& sides, Ratio ratio) {
-  const size_t count = sides.size();
-  std::vector<std::vector<LoadResult>> results(count);
+Outcome OutcomeOf(const std::vector<Side>& sides,
+                  const std::vector<std::vector<LoadResult>>& results, Ratio ratio) {
   std::vector<double> ratios;
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<LoadResult> of_round(count);
-    for (size_t i = 0; i < count; ++i) {
-      const size_t side = round % 2 == 0 ? i : count - 1 - i;
-      of_round[side] = sides[side].run();
-      results[side].push_back(of_round[side]);
-    }
+  for (size_t round = 0; round < results[0].size(); ++round) {
+    std::vector<LoadResult> of_round;
+    for (const auto& of_side : results) of_round.push_back(of_side[round]);
     ratios.push_back(ratio(of_round));
   }
   Outcome outcome{.value = Median(std::move(ratios))};
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < sides.size(); ++i) {
     outcome.loads.emplace_back(sides[i].name, Median(results[i]));
     if (outcome.problem.empty()) outcome.problem = ProblemOf(sides[i], outcome.loads[i].second);
   }
   return outcome;
+}
+
+Outcome Compare(int rounds, const std::vector<Side>& sides, Ratio ratio) {
+  const size_t count = sides.size();
+  std::vector<std::vector<LoadResult>> results(count);
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < count; ++i) {
+      const size_t side = round % 2 == 0 ? i : count - 1 - i;
+      results[side].push_back(sides[side].run());
+    }
+  }
+  return OutcomeOf(sides, results, ratio);
 }
 
 }  // namespace bursar::bench

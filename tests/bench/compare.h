@@ -38,6 +38,10 @@ using Ratio = double (*)(const std::vector<LoadResult>& of_round);
 // drift. The value is the median of the rounds' ratios; each side's figures are medians too.
 Outcome Compare(int rounds, const std::vector<Side>& sides, Ratio ratio);
 
+// The same of rounds that were run already: `results` has, for each side, one of each round.
+Outcome OutcomeOf(const std::vector<Side>& sides,
+                  const std::vector<std::vector<LoadResult>>& results, Ratio ratio);
+
 double Throughput(const std::vector<LoadResult>& of_round);  // of the first against the second
 
 // "" or what is wrong with a load.

@@ -38,9 +38,11 @@ void Print(const Measure& measure, const Outcome& outcome) {
                                     load.calls_per_second, absl::ToInt64Microseconds(load.p50),
                                     absl::ToInt64Microseconds(load.p99));
   }
+  std::vector<std::string> values;
   for (const auto& [name, value] : outcome.values) {
-    std::cout << absl::StreamFormat("  %-20s %10.6g\n", name, value);
+    values.push_back(absl::StrFormat(value < 100 ? "%s %.3g" : "%s %.0f", name, value));
   }
+  if (!values.empty()) std::cout << "  " << absl::StrJoin(values, "  ") << "\n";
   if (!outcome.problem.empty()) std::cout << "  " << outcome.problem << "\n";
   std::cout.flush();
 }
