@@ -8,7 +8,6 @@
 #include "cli/flags.h"
 #include "cli/parse.h"
 #include "cli/period.h"
-#include "src/convert_types.h"
 
 namespace bursar::cli {
 namespace {
@@ -23,6 +22,15 @@ StatusOr<Expiry> ParseExpiry(std::string_view text) {
 }
 
 }  // namespace
+
+void AddBudgetId(CLI::App& app, std::string* id) {
+  app.add_option("id", *id, "the budget's id, like run-cap")->type_name("");
+}
+
+Status BudgetIdMissing(const CLI::App& app) {
+  return {StatusCode::kInvalidArgument, "which budget? `bursar budgets " + app.get_name() +
+                                            " ID` with an id like run-cap would be right"};
+}
 
 void BudgetFlags::AddLimits(CLI::App& app) {
   CLI::Option* usd =
@@ -68,9 +76,7 @@ void BudgetFlags::AddChangeable(CLI::App& app) {
   AddParsedFlag(app, "--expires", "TIME",
                 "ignored from then on, like 2026-12-01T00:00:00Z; or never", ParseExpiry,
                 [this](const Expiry& expiry) {
-                  if (expiry) {
-                    internal::ToProto(absl::ToChronoTime(*expiry), budget.mutable_expire_time());
-                  }
+                  if (expiry) SetTime(*expiry, budget.mutable_expire_time());
                   paths.insert("expire_time");
                 });
 }

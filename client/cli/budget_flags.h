@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bursar/status.h>
+
 #include <CLI/CLI.hpp>
 #include <set>
 #include <string>
@@ -7,6 +9,11 @@
 #include "bursar/v1/types.pb.h"
 
 namespace bursar::cli {
+
+// The word that names the budget: `bursar budgets get run-cap`.
+void AddBudgetId(CLI::App& app, std::string* id);
+// Says that it is missing.
+Status BudgetIdMissing(const CLI::App& app);
 
 // The flags that describe a budget. Must stay where it is once they are added.
 struct BudgetFlags {

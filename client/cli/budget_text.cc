@@ -5,7 +5,6 @@
 #include "cli/parse.h"
 #include "cli/period.h"
 #include "cli/render.h"
-#include "src/convert_types.h"
 
 namespace bursar::cli {
 namespace {
@@ -37,20 +36,67 @@ std::string SelectorText(const v1::Budget& budget) {
 }
 
 std::string TimeText(const google::protobuf::Timestamp& time) {
-  return FormatMinute(absl::FromChrono(internal::FromProto(time)), absl::UTCTimeZone());
+  return FormatMinute(TimeOf(time), absl::UTCTimeZone());
+}
+
+std::string ThresholdText(const v1::Budget& budget) {
+  const std::string percents = absl::StrJoin(budget.threshold_percents(), ", ");
+  return percents.empty() ? "" : percents + " %";
+}
+
+std::string ExactTimeText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", TimeOf(time), absl::UTCTimeZone());
+}
+
+// "$20.00 for user=carol until 2026-11-22T18:00:00Z"
+std::string OverrideText(Unit unit, const v1::LimitOverride& entry) {
+  std::string text = FormatAmount(unit, entry.limit());
+  const std::string group = FormatGroup({entry.group().begin(), entry.group().end()});
+  if (!group.empty()) text += " for " + group;
+  if (entry.has_start_time()) text += " from " + ExactTimeText(entry.start_time());
+  if (entry.has_expire_time()) text += " until " + ExactTimeText(entry.expire_time());
+  return entry.reason().empty() ? text : text + " (" + entry.reason() + ")";
+}
+
+std::string OverridesText(const v1::Budget& budget) {
+  return absl::StrJoin(budget.overrides(), "; ",
+                       [&](std::string* out, const v1::LimitOverride& entry) {
+                         out->append(OverrideText(UnitOf(budget), entry));
+                       });
 }
 
 }  // namespace
 
+Unit UnitOf(const v1::Budget& budget) {
+  if (budget.has_limit_tokens()) return Unit::kTokens;
+  return budget.has_limit_calls() ? Unit::kCalls : Unit::kCost;
+}
+
+int64_t LimitOf(const v1::Budget& budget) {
+  // At most one of them is set; the others are 0.
+  return budget.limit_nanousd() + budget.limit_tokens() + budget.limit_calls();
+}
+
 std::string LimitText(const v1::Budget& budget) {
-  switch (budget.limit_case()) {
-    case v1::Budget::kLimitTokens:
-      return FormatAmount(Unit::kTokens, budget.limit_tokens());
-    case v1::Budget::kLimitCalls:
-      return FormatAmount(Unit::kCalls, budget.limit_calls());
-    default:
-      return FormatAmount(Unit::kCost, budget.limit_nanousd());
+  return FormatAmount(UnitOf(budget), LimitOf(budget));
+}
+
+std::string FieldText(const v1::Budget& budget, const std::string& field) {
+  std::string text;
+  if (field == "display_name" && !budget.display_name().empty()) {
+    text = "\"" + budget.display_name() + "\"";
   }
+  if (field == "selector") text = SelectorText(budget);
+  if (field == "group_by") text = absl::StrJoin(budget.group_by(), ", ");
+  if (field == "require_group") text = budget.require_group() ? "yes" : "no";
+  if (field == "window") text = WindowText(budget.window());
+  if (field == "mode") text = ModeText(budget.mode());
+  if (field == "threshold_percents") text = ThresholdText(budget);
+  if (field == "expire_time" && budget.has_expire_time())
+    text = ExactTimeText(budget.expire_time());
+  if (field == "state") text = StateText(budget.state());
+  if (field == "overrides") text = OverridesText(budget);
+  return text.empty() ? "none" : text;
 }
 
 Table BudgetTable(const std::vector<v1::Budget>& budgets) {
@@ -74,23 +120,21 @@ Table BudgetTable(const std::vector<v1::Budget>& budgets) {
 }
 
 std::vector<std::pair<std::string, std::string>> BudgetPairs(const v1::Budget& budget) {
-  const std::string thresholds = absl::StrJoin(budget.threshold_percents(), ", ");
-  return {
-      {"budget", BudgetId(budget.name())},
-      {"display name", budget.display_name()},
-      {"limit", LimitText(budget)},
-      {"window", WindowText(budget.window())},
-      {"group by", absl::StrJoin(budget.group_by(), ", ")},
-      {"require group", budget.require_group() ? "yes" : ""},
-      {"selector", SelectorText(budget)},
-      {"mode", ModeText(budget.mode())},
-      {"state", StateText(budget.state())},
-      {"thresholds", thresholds.empty() ? "" : thresholds + " %"},
-      {"overrides", budget.overrides().empty() ? "" : std::to_string(budget.overrides().size())},
-      {"expires", budget.has_expire_time() ? TimeText(budget.expire_time()) : ""},
-      {"created", budget.has_create_time() ? TimeText(budget.create_time()) : ""},
-      {"updated", budget.has_update_time() ? TimeText(budget.update_time()) : ""},
-      {"etag", budget.etag()}};
+  return {{"budget", BudgetId(budget.name())},
+          {"display name", budget.display_name()},
+          {"limit", LimitText(budget)},
+          {"window", WindowText(budget.window())},
+          {"group by", absl::StrJoin(budget.group_by(), ", ")},
+          {"require group", budget.require_group() ? "yes" : ""},
+          {"selector", SelectorText(budget)},
+          {"mode", ModeText(budget.mode())},
+          {"state", StateText(budget.state())},
+          {"thresholds", ThresholdText(budget)},
+          {"overrides", OverridesText(budget)},
+          {"expires", budget.has_expire_time() ? TimeText(budget.expire_time()) : ""},
+          {"created", budget.has_create_time() ? TimeText(budget.create_time()) : ""},
+          {"updated", budget.has_update_time() ? TimeText(budget.update_time()) : ""},
+          {"etag", budget.etag()}};
 }
 
 }  // namespace bursar::cli

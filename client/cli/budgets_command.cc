@@ -1,24 +1,12 @@
 #include "cli/budgets_command.h"
 
+#include "cli/budget_edit.h"
 #include "cli/budget_text.h"
+#include "cli/pages.h"
 #include "cli/render.h"
 
 namespace bursar::cli {
 namespace {
-
-constexpr int kPageRows = 500;
-
-// "budgets/run-cap" of "run-cap"; a full name stays as it is.
-std::string BudgetName(const std::string& id) { return "budgets/" + BudgetId(id); }
-
-void AddId(CLI::App* app, std::string* id) {
-  app->add_option("id", *id, "the budget's id, like run-cap")->type_name("");
-}
-
-Status IdMissing(const CLI::App& app) {
-  return {StatusCode::kInvalidArgument, "which budget? `bursar budgets " + app.get_name() +
-                                            " ID` with an id like run-cap would be right"};
-}
 
 int PrintOne(const google::protobuf::Message& response, const v1::Budget& budget, Output& output) {
   if (output.json) return PrintJson(response, output);
@@ -30,13 +18,13 @@ int PrintOne(const google::protobuf::Message& response, const v1::Budget& budget
 
 CreateBudgetCommand::CreateBudgetCommand(CLI::App& budgets) {
   app_ = budgets.add_subcommand("create", "Create a budget");
-  AddId(app_, &id_);
+  AddBudgetId(*app_, &id_);
   flags_.AddFixed(*app_);
   flags_.AddChangeable(*app_);
 }
 
 StatusOr<v1::CreateBudgetRequest> CreateBudgetCommand::Request() const {
-  if (id_.empty()) return IdMissing(*app_);
+  if (id_.empty()) return BudgetIdMissing(*app_);
   if (flags_.budget.limit_case() == v1::Budget::LIMIT_NOT_SET) {
     return Status(StatusCode::kInvalidArgument,
                   "a budget needs a limit; --limit 0.50, --limit-tokens N or --limit-calls N would "
@@ -64,13 +52,13 @@ int CreateBudgetCommand::Run(Server& server, Output& output) {
 
 UpdateBudgetCommand::UpdateBudgetCommand(CLI::App& budgets) {
   app_ = budgets.add_subcommand("update", "Change a budget; only what is given changes");
-  AddId(app_, &id_);
+  AddBudgetId(*app_, &id_);
   flags_.AddChangeable(*app_);
   app_->add_option("--etag", etag_, "only if it is still this version");
 }
 
 StatusOr<v1::UpdateBudgetRequest> UpdateBudgetCommand::Request() const {
-  if (id_.empty()) return IdMissing(*app_);
+  if (id_.empty()) return BudgetIdMissing(*app_);
   if (flags_.paths.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   "nothing to change; a flag like --limit 0.75 or --state frozen would be right");
@@ -98,16 +86,9 @@ ListBudgetsCommand::ListBudgetsCommand(CLI::App& budgets) {
 
 int ListBudgetsCommand::Run(Server& server, Output& output) {
   v1::ListBudgetsResponse all;
-  v1::ListBudgetsRequest request;
-  request.set_page_size(kPageRows);
-  do {
-    v1::ListBudgetsResponse page;
-    const Status status = server.Call(&AdminStub::ListBudgets, request, &page);
-    if (!status.ok()) return Fail(status, server, output);
-    all.mutable_budgets()->MergeFrom(page.budgets());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-
+  const Status status = ReadPages(server, &AdminStub::ListBudgets, v1::ListBudgetsRequest(),
+                                  kAllRows, &v1::ListBudgetsResponse::budgets_size, &all);
+  if (!status.ok()) return Fail(status, server, output);
   if (output.json) return PrintJson(all, output);
   if (all.budgets().empty()) {
     output.out << "there are no budgets\n";
@@ -119,11 +100,11 @@ int ListBudgetsCommand::Run(Server& server, Output& output) {
 
 GetBudgetCommand::GetBudgetCommand(CLI::App& budgets) {
   app_ = budgets.add_subcommand("get", "Show one budget");
-  AddId(app_, &id_);
+  AddBudgetId(*app_, &id_);
 }
 
 int GetBudgetCommand::Run(Server& server, Output& output) {
-  if (id_.empty()) return FailUsage(IdMissing(*app_), output);
+  if (id_.empty()) return FailUsage(BudgetIdMissing(*app_), output);
   v1::GetBudgetRequest request;
   request.set_name(BudgetName(id_));
   v1::GetBudgetResponse response;
@@ -132,14 +113,35 @@ int GetBudgetCommand::Run(Server& server, Output& output) {
   return PrintOne(response, response.budget(), output);
 }
 
+FreezeBudgetCommand::FreezeBudgetCommand(CLI::App& budgets, v1::Budget::State state)
+    : state_(state) {
+  app_ = state == v1::Budget::STATE_FROZEN
+             ? budgets.add_subcommand("freeze", "Emergency stop: deny every check until unfrozen")
+             : budgets.add_subcommand("unfreeze", "Let checks through again, as the limit allows");
+  AddBudgetId(*app_, &id_);
+}
+
+int FreezeBudgetCommand::Run(Server& server, Output& output) {
+  if (id_.empty()) return FailUsage(BudgetIdMissing(*app_), output);
+  v1::UpdateBudgetRequest request;
+  request.mutable_budget()->set_name(BudgetName(id_));
+  request.mutable_budget()->set_state(state_);
+  request.mutable_update_mask()->add_paths("state");
+  v1::UpdateBudgetResponse response;
+  const Status status =
+      RepeatWhileAborted([&] { return server.Call(&AdminStub::UpdateBudget, request, &response); });
+  if (!status.ok()) return Fail(status, server, output);
+  return PrintOne(response, response.budget(), output);
+}
+
 DeleteBudgetCommand::DeleteBudgetCommand(CLI::App& budgets) {
   app_ = budgets.add_subcommand("delete", "Delete a budget");
-  AddId(app_, &id_);
+  AddBudgetId(*app_, &id_);
   app_->add_option("--etag", etag_, "only if it is still this version");
 }
 
 int DeleteBudgetCommand::Run(Server& server, Output& output) {
-  if (id_.empty()) return FailUsage(IdMissing(*app_), output);
+  if (id_.empty()) return FailUsage(BudgetIdMissing(*app_), output);
   v1::DeleteBudgetRequest request;
   request.set_name(BudgetName(id_));
   request.set_etag(etag_);

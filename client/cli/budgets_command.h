@@ -53,6 +53,18 @@ class GetBudgetCommand final : public Command {
   std::string id_;
 };
 
+// bursar budgets freeze and unfreeze: the emergency stop. What was there before does not matter, so
+// nobody's change can be lost by it, and it asks for no etag.
+class FreezeBudgetCommand final : public Command {
+ public:
+  FreezeBudgetCommand(CLI::App& budgets, v1::Budget::State state);
+  int Run(Server& server, Output& output) override;
+
+ private:
+  v1::Budget::State state_;
+  std::string id_;
+};
+
 // bursar budgets delete
 class DeleteBudgetCommand final : public Command {
  public:

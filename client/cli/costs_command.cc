@@ -34,16 +34,12 @@ StatusOr<int32_t> ParseRows(std::string_view text) {
   return static_cast<int32_t>(*rows);
 }
 
-void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
-  internal::ToProto(absl::ToChronoTime(time), out);
-}
-
 void Print(const Query& query, const v1::QueryCostsResponse& response, Output& output) {
   const auto zone = LoadZone(query.time_zone());
   const CostReport report = internal::FromProto(response);
   const std::vector<std::string> group_by(query.group_by().begin(), query.group_by().end());
   const auto time = [&](const google::protobuf::Timestamp& t) {
-    return FormatMinute(absl::FromChrono(internal::FromProto(t)), *zone);
+    return FormatMinute(TimeOf(t), *zone);
   };
   output.out << output.palette.Dim("from " + time(query.start_time()) + " to " +
                                    (query.has_end_time() ? time(query.end_time()) : "now"))

@@ -40,8 +40,12 @@ StatusOr<int64_t> ParseCount(std::string_view text) {
 }
 
 StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
-  constexpr std::string_view kRight = "a length of time like 850ms, 30s, 5m or 1h30m";
+  constexpr std::string_view kRight = "a length of time like 850ms, 30s, 5m, 1h30m or 7d";
   absl::Duration duration;
+  if (!text.empty() && text.back() == 'd') {  // days, which abseil does not read
+    const auto days = ParseCount(text.substr(0, text.size() - 1));
+    if (days.ok() && *days <= 366) return std::chrono::nanoseconds(std::chrono::hours(24 * *days));
+  }
   if (!absl::ParseDuration(absl::string_view(text.data(), text.size()), &duration)) {
     return WrongValue(text, "is no length of time", kRight);
   }

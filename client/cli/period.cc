@@ -1,6 +1,7 @@
 #include "cli/period.h"
 
 #include "cli/parse.h"
+#include "src/convert_types.h"
 
 namespace bursar::cli {
 namespace {
@@ -49,6 +50,18 @@ StatusOr<absl::Time> PeriodStart(std::string_view period, absl::Time now, absl::
 
 std::string FormatMinute(absl::Time time, absl::TimeZone zone) {
   return absl::FormatTime("%Y-%m-%d %H:%M %Z", time, zone);
+}
+
+std::string FormatSecond(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone());
+}
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromChrono(internal::FromProto(time));
+}
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
+  internal::ToProto(absl::ToChronoTime(time), out);
 }
 
 }  // namespace bursar::cli

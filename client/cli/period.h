@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "google/protobuf/timestamp.pb.h"
 
 // Points in time on the command line.
 namespace bursar::cli {
@@ -23,5 +24,10 @@ StatusOr<absl::Time> PeriodStart(std::string_view period, absl::Time now, absl::
 
 // "2026-11-22 14:30 UTC".
 std::string FormatMinute(absl::Time time, absl::TimeZone zone);
+// "2026-11-22 14:30:05 UTC".
+std::string FormatSecond(absl::Time time);
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time);
+void SetTime(absl::Time time, google::protobuf::Timestamp* out);
 
 }  // namespace bursar::cli

@@ -5,11 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/apply_command.h"
 #include "cli/budgets_command.h"
 #include "cli/check_command.h"
 #include "cli/costs_command.h"
 #include "cli/global_flags.h"
 #include "cli/nearest.h"
+#include "cli/raise_command.h"
 #include "cli/record_command.h"
 #include "cli/status_command.h"
 
@@ -42,7 +44,8 @@ struct Program {
     commands.push_back(std::make_unique<RecordCommand>(app));
     commands.push_back(std::make_unique<CostsCommand>(app));
     commands.push_back(std::make_unique<StatusCommand>(app));
-    budgets = app.add_subcommand("budgets", "Create, list, get, update and delete budgets");
+    budgets =
+        app.add_subcommand("budgets", "Create, show, change, raise, freeze and delete budgets");
     budgets->require_subcommand(0, 1);
     budgets->allow_extras();
     commands.push_back(std::make_unique<CreateBudgetCommand>(*budgets));
@@ -50,6 +53,10 @@ struct Program {
     commands.push_back(std::make_unique<GetBudgetCommand>(*budgets));
     commands.push_back(std::make_unique<UpdateBudgetCommand>(*budgets));
     commands.push_back(std::make_unique<DeleteBudgetCommand>(*budgets));
+    commands.push_back(std::make_unique<ApplyBudgetsCommand>(*budgets));
+    commands.push_back(std::make_unique<RaiseBudgetCommand>(*budgets));
+    commands.push_back(std::make_unique<FreezeBudgetCommand>(*budgets, v1::Budget::STATE_FROZEN));
+    commands.push_back(std::make_unique<FreezeBudgetCommand>(*budgets, v1::Budget::STATE_ACTIVE));
     for (const auto& command : commands) {
       command->app()->allow_extras();  // so that what is unknown is explained here, not by CLI11
       global.AddTo(*command->app());

@@ -1,49 +1,11 @@
 // The whole command against a server in this process: what it prints, and its exit code.
 #include "cli/program.h"
 
-#include <google/protobuf/text_format.h>
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <sstream>
-
+#include "cli/program_fixture.h"
 #include "google/rpc/error_details.pb.h"
-#include "testing/fake_server.h"
 
 namespace bursar::cli {
 namespace {
-
-using Words = std::vector<std::string>;
-
-template <typename Message>
-auto Say(const std::string& text) {
-  return [text](const auto&, Message* response) {
-    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, response)) << text;
-    return grpc::Status::OK;
-  };
-}
-
-class ProgramTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    // Neither the user's own key nor file may take part.
-    setenv("HOME", ::testing::TempDir().c_str(), 1);
-    for (const char* name : {"BURSAR_ENDPOINT", "BURSAR_API_KEY", "BURSAR_API_KEY_FILE"}) {
-      unsetenv(name);
-    }
-  }
-
-  int Run(Words words) {
-    out_.str("");
-    err_.str("");
-    words.insert(words.end(), {"--endpoint", server_.endpoint()});
-    return RunProgram(words, out_, err_);
-  }
-
-  testing::FakeServer server_;
-  std::ostringstream out_;
-  std::ostringstream err_;
-};
 
 constexpr char kRunCap[] = R"pb(
   budgets {
@@ -247,7 +209,8 @@ TEST_F(ProgramTest, AWrongWordIsNamedWithTheNearestAndExitsWith2) {
        "unknown flag --usr; did you mean --user? (`bursar check --help` shows all)"},
       {{"costs", "extra"}, "unexpected word \"extra\" (`bursar costs --help` shows all)"},
       {{"budgets"},
-       "a command is missing after `bursar budgets`; there are create, list, get, update or delete "
+       "a command is missing after `bursar budgets`; there are create, list, get, update, delete, "
+       "apply, raise, freeze or unfreeze "
        "(`bursar budgets --help` shows more)"},
       {{"budgets", "get"},
        "which budget? `bursar budgets get ID` with an id like run-cap would be right"},

@@ -3,12 +3,7 @@
 #include <bursar/money.h>
 #include <bursar/summary.h>
 
-#include <cerrno>
-#include <fstream>
-#include <iostream>
-#include <iterator>
-#include <system_error>
-
+#include "cli/input.h"
 #include "cli/parse.h"
 #include "cli/render.h"
 #include "src/convert_requests.h"
@@ -17,20 +12,6 @@
 
 namespace bursar::cli {
 namespace {
-
-StatusOr<std::string> ReadText(const std::string& path) {
-  errno = 0;
-  std::ifstream file;
-  if (path != "-") {
-    file.open(path);
-    if (!file) {
-      return Status(StatusCode::kFailedPrecondition,
-                    "cannot read " + path + ": " + std::generic_category().message(errno));
-    }
-  }
-  std::istream& in = path == "-" ? std::cin : file;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 void Print(const v1::RecordUsageRequest& request, const v1::RecordUsageResponse& answer,
            Output& output) {
@@ -111,7 +92,7 @@ StatusOr<v1::RecordUsageRequest> RecordCommand::Request() const {
   }
   if (tokens_given_) *request.mutable_tokens() = tokens_;
   if (!provider_usage_file_.empty()) {
-    auto json = ReadText(provider_usage_file_);
+    auto json = ReadInput(provider_usage_file_);
     if (!json.ok()) return json.status();
     request.mutable_provider_usage()->set_json(*std::move(json));
     request.mutable_provider_usage()->set_api_flavor(api_flavor_);

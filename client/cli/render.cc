@@ -72,6 +72,8 @@ std::string BudgetId(const std::string& name) {
   return name.rfind(kPrefix, 0) == 0 ? name.substr(kPrefix.size()) : name;
 }
 
+std::string BudgetName(const std::string& id) { return "budgets/" + BudgetId(id); }
+
 std::string FormatGroup(const std::map<std::string, std::string>& group) {
   std::string text;
   for (const auto& [dimension, value] : group) {

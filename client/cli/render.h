@@ -17,6 +17,8 @@ std::string FormatAmount(Unit unit, int64_t amount);
 
 // "run-cap" of "budgets/run-cap".
 std::string BudgetId(const std::string& name);
+// "budgets/run-cap" of "run-cap"; a full name stays as it is.
+std::string BudgetName(const std::string& id);
 
 // "user=carol, run=r-1" of a counter's group.
 std::string FormatGroup(const std::map<std::string, std::string>& group);

@@ -46,7 +46,13 @@ class FakeServer {
   Answer<v1::QueryCostsRequest, v1::QueryCostsResponse> costs;
   Answer<v1::CreateBudgetRequest, v1::CreateBudgetResponse> create_budget;
   Answer<v1::ListBudgetsRequest, v1::ListBudgetsResponse> list_budgets;
+  Answer<v1::GetBudgetRequest, v1::GetBudgetResponse> get_budget;
+  Answer<v1::UpdateBudgetRequest, v1::UpdateBudgetResponse> update_budget;
   Answer<v1::DeleteBudgetRequest, v1::DeleteBudgetResponse> delete_budget;
+  Answer<v1::ListBudgetStatusesRequest, v1::ListBudgetStatusesResponse> budget_statuses;
+  Answer<v1::ListReservationsRequest, v1::ListReservationsResponse> reservations;
+  Answer<v1::ListCostEventsRequest, v1::ListCostEventsResponse> events;
+  Answer<v1::VerifyLedgerRequest, v1::VerifyLedgerResponse> verify;
 
  private:
   template <typename Request, typename Response>
@@ -110,9 +116,35 @@ class FakeServer {
                              v1::ListBudgetsResponse* response) override {
       return server->Say(*call, server->list_budgets, request, response);
     }
+    grpc::Status GetBudget(grpc::ServerContext* call, const v1::GetBudgetRequest* request,
+                           v1::GetBudgetResponse* response) override {
+      return server->Say(*call, server->get_budget, request, response);
+    }
+    grpc::Status UpdateBudget(grpc::ServerContext* call, const v1::UpdateBudgetRequest* request,
+                              v1::UpdateBudgetResponse* response) override {
+      return server->Say(*call, server->update_budget, request, response);
+    }
     grpc::Status DeleteBudget(grpc::ServerContext* call, const v1::DeleteBudgetRequest* request,
                               v1::DeleteBudgetResponse* response) override {
       return server->Say(*call, server->delete_budget, request, response);
+    }
+    grpc::Status ListBudgetStatuses(grpc::ServerContext* call,
+                                    const v1::ListBudgetStatusesRequest* request,
+                                    v1::ListBudgetStatusesResponse* response) override {
+      return server->Say(*call, server->budget_statuses, request, response);
+    }
+    grpc::Status ListReservations(grpc::ServerContext* call,
+                                  const v1::ListReservationsRequest* request,
+                                  v1::ListReservationsResponse* response) override {
+      return server->Say(*call, server->reservations, request, response);
+    }
+    grpc::Status ListCostEvents(grpc::ServerContext* call, const v1::ListCostEventsRequest* request,
+                                v1::ListCostEventsResponse* response) override {
+      return server->Say(*call, server->events, request, response);
+    }
+    grpc::Status VerifyLedger(grpc::ServerContext* call, const v1::VerifyLedgerRequest* request,
+                              v1::VerifyLedgerResponse* response) override {
+      return server->Say(*call, server->verify, request, response);
     }
     FakeServer* server;
   };
