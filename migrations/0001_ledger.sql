@@ -64,6 +64,10 @@ CREATE TABLE counter (
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.5);
 
+-- A budget's counters of the window that is now. Columns that never change, so that updates stay HOT;
+-- and without the tenant, so that no plan of a young table looks counters up by it.
+CREATE INDEX counter_by_window ON counter (budget_uid, window_end);
+
 CREATE TABLE reservation (
   id uuid,
   tenant_id text,

@@ -24,6 +24,7 @@
 #include "postgres/pg_cost_store.h"
 #include "postgres/pg_key_store.h"
 #include "postgres/pg_ledger_store.h"
+#include "postgres/pg_ledger_view.h"
 #include "rpc/rpc_server.h"
 #include "status_macros.h"
 
@@ -65,6 +66,7 @@ struct App::Parts {
   std::unique_ptr<postgres::PgKeyStore> key_store;
   std::unique_ptr<postgres::PgBudgetStore> budget_store;
   std::unique_ptr<postgres::PgCostStore> cost_store;
+  std::unique_ptr<postgres::PgLedgerView> ledger_view;
   std::unique_ptr<access::KeyRing> keys;
   std::unique_ptr<ledger::Lanes> lanes;
   std::unique_ptr<ledger::Sweeper> sweeper;
@@ -106,6 +108,7 @@ absl::Status App::OpenDatabase() {
   p.key_store = std::make_unique<postgres::PgKeyStore>(*p.pool);
   p.budget_store = std::make_unique<postgres::PgBudgetStore>(*p.pool);
   p.cost_store = std::make_unique<postgres::PgCostStore>(*p.pool);
+  p.ledger_view = std::make_unique<postgres::PgLedgerView>(*p.pool, p.config.ledger_horizon);
   p.keys = std::make_unique<access::KeyRing>(*p.key_store, p.clock);
   return absl::OkStatus();
 }
@@ -168,7 +171,7 @@ absl::Status App::Serve() {
   const bool open = p.config.insecure_no_auth;
   ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start(
                               {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()},
-                              *p.lanes, *p.cost_store, *p.budget_store, p.metrics));
+                              *p.lanes, *p.cost_store, *p.budget_store, *p.ledger_view, p.metrics));
   if (!p.config.http.empty()) {
     ASSIGN_OR_RETURN(
         p.http, http::HttpServer::Start({.listen = p.config.http,

@@ -37,37 +37,25 @@ constexpr std::array<absl::string_view, 21> kDimensions = {
 constexpr std::array<absl::string_view, 6> kOrders = {"bucket",       "cost",   "calls",
                                                       "failed_calls", "tokens", "latency_p95"};
 
-absl::Status ValidateDimension(absl::string_view field, absl::string_view dimension) {
-  const bool known =
-      std::find(kDimensions.begin(), kDimensions.end(), dimension) != kDimensions.end();
-  if (known || dimension == "guardrail" ||
-      (absl::StartsWith(dimension, "label:") && dimension.size() > 6)) {
+bool IsQueryDimension(absl::string_view dimension) {
+  return std::find(kDimensions.begin(), kDimensions.end(), dimension) != kDimensions.end() ||
+         dimension == "guardrail" ||
+         (absl::StartsWith(dimension, "label:") && dimension.size() > 6);
+}
+
+const std::string& DimensionsText() {
+  static const std::string text =
+      absl::StrCat(absl::StrJoin(kDimensions, ", "), ", guardrail and label:<name>");
+  return text;
+}
+
+absl::Status ValidateDimension(absl::string_view field, absl::string_view dimension,
+                               bool (*known)(absl::string_view), absl::string_view allowed) {
+  if (known(dimension)) {
     return usage::ValidateText(field, dimension, 1, usage::kDimensionBytesMax);
   }
   return usage::FieldError(
-      field, absl::StrCat("is \"", dimension.substr(0, 64), "\"; allowed are ",
-                          absl::StrJoin(kDimensions, ", "), ", guardrail and label:<name>"));
-}
-
-absl::Status ValidateFilters(const std::vector<ledger::Filter>& filters) {
-  if (filters.size() > kFiltersMax) {
-    return usage::FieldError("filters", absl::StrFormat("has %d entries; at most %d are allowed",
-                                                        filters.size(), kFiltersMax));
-  }
-  for (size_t i = 0; i < filters.size(); ++i) {
-    const std::string field = absl::StrCat("filters[", i, "]");
-    RETURN_IF_ERROR(ValidateDimension(absl::StrCat(field, ".dimension"), filters[i].dimension));
-    if (filters[i].values.empty() || filters[i].values.size() > kFilterValuesMax) {
-      return usage::FieldError(absl::StrCat(field, ".values"),
-                               absl::StrFormat("has %d values; allowed are 1 to %d",
-                                               filters[i].values.size(), kFilterValuesMax));
-    }
-    for (const auto& value : filters[i].values) {
-      RETURN_IF_ERROR(
-          usage::ValidateText(absl::StrCat(field, ".values"), value, 0, usage::kDimensionBytesMax));
-    }
-  }
-  return absl::OkStatus();
+      field, absl::StrCat("is \"", dimension.substr(0, 64), "\"; allowed are ", allowed));
 }
 
 absl::Status ParseOrder(absl::string_view text, CostQuery& query) {
@@ -158,12 +146,12 @@ absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
   }
   std::set<absl::string_view> seen;
   for (const auto& dimension : query.group_by) {
-    RETURN_IF_ERROR(ValidateDimension("group_by", dimension));
+    RETURN_IF_ERROR(ValidateDimension("group_by", dimension, IsQueryDimension, DimensionsText()));
     if (!seen.insert(dimension).second) {
       return usage::FieldError("group_by", absl::StrCat("names ", dimension, " twice"));
     }
   }
-  RETURN_IF_ERROR(ValidateFilters(query.filters));
+  RETURN_IF_ERROR(ValidateFilters(query.filters, IsQueryDimension, DimensionsText()));
   if (query.page_size == 0) query.page_size = 100;
   if (query.page_size < 0 || query.page_size > kPageSizeMax) {
     return usage::FieldError(
@@ -171,6 +159,29 @@ absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
   }
   RETURN_IF_ERROR(ParseOrder(order_by_text, query));
   return ParsePageToken(page_token, query);
+}
+
+absl::Status ValidateFilters(const std::vector<ledger::Filter>& filters,
+                             bool (*known)(absl::string_view), absl::string_view allowed) {
+  if (filters.size() > kFiltersMax) {
+    return usage::FieldError("filters", absl::StrFormat("has %d entries; at most %d are allowed",
+                                                        filters.size(), kFiltersMax));
+  }
+  for (size_t i = 0; i < filters.size(); ++i) {
+    const std::string field = absl::StrCat("filters[", i, "]");
+    RETURN_IF_ERROR(
+        ValidateDimension(absl::StrCat(field, ".dimension"), filters[i].dimension, known, allowed));
+    if (filters[i].values.empty() || filters[i].values.size() > kFilterValuesMax) {
+      return usage::FieldError(absl::StrCat(field, ".values"),
+                               absl::StrFormat("has %d values; allowed are 1 to %d",
+                                               filters[i].values.size(), kFilterValuesMax));
+    }
+    for (const auto& value : filters[i].values) {
+      RETURN_IF_ERROR(
+          usage::ValidateText(absl::StrCat(field, ".values"), value, 0, usage::kDimensionBytesMax));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status NoPageToken() {

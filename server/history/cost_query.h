@@ -71,6 +71,11 @@ class CostStore {
 absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
                           absl::string_view page_token);
 
+// Of any list: at most 20 filters, each with 1 to 1,000 values. FieldError for a dimension that is
+// not `known`; `allowed` lists those that are.
+absl::Status ValidateFilters(const std::vector<ledger::Filter>& filters,
+                             bool (*known)(absl::string_view), absl::string_view allowed);
+
 // The error of a token that this service never gave.
 absl::Status NoPageToken();
 

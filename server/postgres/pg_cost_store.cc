@@ -1,10 +1,11 @@
 #include "postgres/pg_cost_store.h"
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "postgres/array.h"
+#include "postgres/placeholders.h"
+#include "postgres/seen_by.h"
 #include "status_macros.h"
 
 namespace bursar::postgres {
@@ -52,34 +53,22 @@ absl::string_view BucketUnit(Bucket bucket) {
   return kUnits[static_cast<int>(bucket)];
 }
 
-// Whether a record is one that the first page saw. Its time cannot say so: a record is committed
-// some time after its receive_time, and in no order. PostgreSQL's snapshot can, once the row's
-// 32-bit xmin has its upper half back, which is unambiguous for recent rows; older ones were there
-// anyway.
-std::string SeenBy(const std::string& as_of, const std::string& snapshot) {
-  const std::string newest =
-      absl::StrCat("pg_snapshot_xmax(", snapshot, "::pg_snapshot)::text::bigint");
-  return absl::StrCat(
-      "CASE WHEN receive_time < ", as_of, "::timestamptz - interval '1 minute' ",
-      "THEN true ELSE pg_visible_in_snapshot((", newest, " + ((xmin::text::bigint - ", newest,
-      " + 2147483648) & 4294967295) - 2147483648)::text::xid8, ", snapshot, "::pg_snapshot) END");
-}
-
-// One SQL text and its parameters, grown together. No value is ever part of the text.
+// One SQL text and its parameters, grown together.
 class CostSql {
  public:
   CostSql(absl::string_view tenant, const CostQuery& query) : query_(query) {
-    where_ = absl::StrCat("tenant_id = ", Text(tenant), " AND charge_time >= ", Time(query.start),
-                          " AND charge_time < ",
-                          query.end == absl::InfiniteFuture() ? "now()" : Time(query.end));
+    where_ = absl::StrCat("tenant_id = ", values_.Text(tenant),
+                          " AND charge_time >= ", values_.Time(query.start), " AND charge_time < ",
+                          query.end == absl::InfiniteFuture() ? "now()" : values_.Time(query.end));
     if (query.as_of) {
-      absl::StrAppend(&where_, " AND ", SeenBy(Time(*query.as_of), Text(query.view)));
+      absl::StrAppend(&where_, " AND ",
+                      SeenBy(values_.Time(*query.as_of), values_.Text(query.view)));
     }
     for (const auto& filter : query.filters) {
       Array values(Element::kText);
       for (const auto& value : filter.values) values.Text(value);
       absl::StrAppend(&where_, filter.exclude ? " AND NOT " : " AND ", Expression(filter.dimension),
-                      " = ANY (", Add(values), "::text[])");
+                      " = ANY (", values_.Add(values), "::text[])");
     }
   }
 
@@ -87,7 +76,7 @@ class CostSql {
     std::string keys;
     if (query_.bucket != Bucket::kNone) {
       absl::StrAppend(&keys, "date_trunc('", BucketUnit(query_.bucket), "', charge_time, ",
-                      Text(query_.time_zone), ") AS bucket, ");
+                      values_.Text(query_.time_zone), ") AS bucket, ");
     }
     std::string group;
     const size_t key_count = query_.group_by.size() + (query_.bucket != Bucket::kNone ? 1 : 0);
@@ -112,28 +101,13 @@ class CostSql {
     return absl::StrCat("SELECT ", kMeasures, TokenSums(), " FROM usage_record WHERE ", where_);
   }
 
-  Params TakeParams() { return std::move(params_); }
+  Params TakeParams() { return values_.Take(); }
 
  private:
-  std::string Time(absl::Time value) {
-    params_.Time(value);
-    return absl::StrCat("$", next_++);
-  }
-
-  std::string Text(absl::string_view value) {
-    params_.Text(value);
-    return absl::StrCat("$", next_++);
-  }
-
-  std::string Add(const Array& value) {
-    params_.Add(value);
-    return absl::StrCat("$", next_++);
-  }
-
   std::string Expression(absl::string_view dimension) {
     std::string expression(dimension);  // checked: one of the known names
     if (absl::ConsumePrefix(&dimension, "label:")) {
-      expression = absl::StrCat("labels->>", Text(dimension));
+      expression = absl::StrCat("labels->>", values_.Text(dimension));
     }
     for (const auto& column : kColumns) {
       if (column.dimension == expression) expression = std::string(column.expression);
@@ -153,8 +127,7 @@ class CostSql {
   }
 
   const CostQuery& query_;
-  Params params_;
-  int next_ = 1;
+  Placeholders values_;
   std::string where_;
 };
 

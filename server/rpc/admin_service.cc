@@ -1,6 +1,5 @@
 #include "rpc/admin_service.h"
 
-#include "absl/strings/str_cat.h"
 #include "rpc/convert.h"
 #include "status_macros.h"
 #include "usage/field_error.h"
@@ -43,25 +42,23 @@ AdminService::Reactor* AdminService::ListBudgets(Context* context,
                                                  v1::ListBudgetsResponse* response) {
   auto call = Call::Begin(edge_, context, "ListBudgets", Need::kRead);
   if (call->finished()) return call->reactor();
-  const int page_size = request->page_size() == 0 ? kPageSizeDefault : request->page_size();
-  if (page_size < 0 || page_size > kPageSizeMax) {
-    return call->Finish(usage::FieldError(
-        "page_size", absl::StrCat("is ", page_size, "; allowed are 1 to ", kPageSizeMax)));
-  }
+  auto page_size = PageSizeFrom(request->page_size(), kPageSizeDefault, kPageSizeMax);
+  if (!page_size.ok()) return call->Finish(page_size.status());
   if (!request->page_token().empty() &&
       !ValidateBudgetId("page_token", request->page_token()).ok()) {
     return call->Finish(
         usage::FieldError("page_token", "is not one of this service's; use next_page_token"));
   }
-  return work_.Answer(call, [this, call, request, response, page_size]() -> absl::Status {
-    ASSIGN_OR_RETURN(auto budgets,
-                     budgets_.List(call->tenant(), request->page_token(), page_size + 1));
-    const bool more = budgets.size() > static_cast<size_t>(page_size);
-    if (more) budgets.pop_back();
-    for (const auto& budget : budgets) *response->add_budgets() = ToProto(budget);
-    if (more) response->set_next_page_token(budgets.back().id);
-    return absl::OkStatus();
-  });
+  return work_.Answer(
+      call, [this, call, request, response, page_size = *page_size]() -> absl::Status {
+        ASSIGN_OR_RETURN(auto budgets,
+                         budgets_.List(call->tenant(), request->page_token(), page_size + 1));
+        const bool more = budgets.size() > static_cast<size_t>(page_size);
+        if (more) budgets.pop_back();
+        for (const auto& budget : budgets) *response->add_budgets() = ToProto(budget);
+        if (more) response->set_next_page_token(budgets.back().id);
+        return absl::OkStatus();
+      });
 }
 
 AdminService::Reactor* AdminService::UpdateBudget(Context* context,
@@ -89,6 +86,66 @@ AdminService::Reactor* AdminService::DeleteBudget(Context* context,
   if (!id.ok()) return call->Finish(id.status());
   return work_.Answer(call, [this, call, request, id = *id] {
     return budgets_.Delete(call->tenant(), id, request->etag());
+  });
+}
+
+AdminService::Reactor* AdminService::ListBudgetStatuses(
+    Context* context, const v1::ListBudgetStatusesRequest* request,
+    v1::ListBudgetStatusesResponse* response) {
+  auto call = Call::Begin(edge_, context, "ListBudgetStatuses", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto id = BudgetIdOf(request->name());
+  if (!id.ok()) return call->Finish(id.status());
+  auto query = ToBudgetStatusQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(
+      call, [this, call, request, response, id = *id, query = *query]() -> absl::Status {
+        ASSIGN_OR_RETURN(const auto budget, budgets_.Get(call->tenant(), id));
+        ASSIGN_OR_RETURN(const auto page, view_.ListStatuses(call->tenant(), budget, query));
+        ToProto(*request, call->tenant(), query, page, *response);
+        return absl::OkStatus();
+      });
+}
+
+AdminService::Reactor* AdminService::ListReservations(Context* context,
+                                                      const v1::ListReservationsRequest* request,
+                                                      v1::ListReservationsResponse* response) {
+  auto call = Call::Begin(edge_, context, "ListReservations", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto query = ToReservationQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, response, query = *query]() -> absl::Status {
+    ASSIGN_OR_RETURN(const auto page, view_.ListReservations(call->tenant(), query));
+    ToProto(call->tenant(), query, page, *response);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::ListCostEvents(Context* context,
+                                                    const v1::ListCostEventsRequest* request,
+                                                    v1::ListCostEventsResponse* response) {
+  auto call = Call::Begin(edge_, context, "ListCostEvents", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto query = ToCostEventQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, response, query = *query]() -> absl::Status {
+    ASSIGN_OR_RETURN(const auto page, view_.ListCostEvents(call->tenant(), query));
+    ToProto(call->tenant(), query, page, *response);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::VerifyLedger(Context* context,
+                                                  const v1::VerifyLedgerRequest* request,
+                                                  v1::VerifyLedgerResponse* response) {
+  auto call = Call::Begin(edge_, context, "VerifyLedger", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  auto query = ToVerifyQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, response, query = *query]() -> absl::Status {
+    ASSIGN_OR_RETURN(const auto page, view_.Verify(call->tenant(), query.at, query.page_size));
+    ToProto(call->tenant(), page, *response);
+    return absl::OkStatus();
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "bursar/v1/admin_service.grpc.pb.h"
 #include "ledger/budget_store.h"
+#include "ledger/ledger_view.h"
 #include "rpc/call.h"
 #include "rpc/work_queue.h"
 
@@ -9,11 +10,12 @@ namespace bursar::rpc {
 
 namespace v1 = bursar::v1;
 
-// What operators call: budgets now, the rest in its turn.
+// What operators call: budgets, lists of what the ledger holds and its proof; the rest in its turn.
 class AdminService final : public v1::AdminService::CallbackService {
  public:
-  AdminService(const Edge& edge, ledger::BudgetStore& budgets, WorkQueue& work)
-      : edge_(edge), budgets_(budgets), work_(work) {}
+  AdminService(const Edge& edge, ledger::BudgetStore& budgets, ledger::LedgerView& view,
+               WorkQueue& work)
+      : edge_(edge), budgets_(budgets), view_(view), work_(work) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -28,6 +30,14 @@ class AdminService final : public v1::AdminService::CallbackService {
                         v1::UpdateBudgetResponse* response) override;
   Reactor* DeleteBudget(Context* context, const v1::DeleteBudgetRequest* request,
                         v1::DeleteBudgetResponse* response) override;
+  Reactor* ListBudgetStatuses(Context* context, const v1::ListBudgetStatusesRequest* request,
+                              v1::ListBudgetStatusesResponse* response) override;
+  Reactor* ListReservations(Context* context, const v1::ListReservationsRequest* request,
+                            v1::ListReservationsResponse* response) override;
+  Reactor* ListCostEvents(Context* context, const v1::ListCostEventsRequest* request,
+                          v1::ListCostEventsResponse* response) override;
+  Reactor* VerifyLedger(Context* context, const v1::VerifyLedgerRequest* request,
+                        v1::VerifyLedgerResponse* response) override;
 
 // A method whose turn comes later says so.
 #define BURSAR_NOT_YET(method)                                                                    \
@@ -40,9 +50,6 @@ class AdminService final : public v1::AdminService::CallbackService {
   BURSAR_NOT_YET(CreateApiKey)
   BURSAR_NOT_YET(ListApiKeys)
   BURSAR_NOT_YET(RevokeApiKey)
-  BURSAR_NOT_YET(ListBudgetStatuses)
-  BURSAR_NOT_YET(ListReservations)
-  BURSAR_NOT_YET(ListCostEvents)
   BURSAR_NOT_YET(AdjustUsage)
   BURSAR_NOT_YET(RepriceUsage)
   BURSAR_NOT_YET(CreateTenant)
@@ -54,6 +61,7 @@ class AdminService final : public v1::AdminService::CallbackService {
  private:
   const Edge& edge_;
   ledger::BudgetStore& budgets_;
+  ledger::LedgerView& view_;
   WorkQueue& work_;
 };
 

@@ -7,6 +7,7 @@
 #include "bursar/v1/telemetry_service.pb.h"
 #include "history/cost_query.h"
 #include "ledger/budget.h"
+#include "ledger/ledger_view.h"
 #include "ledger/operation.h"
 
 // Between the wire's messages and the domain's own forms. From* checks what it reads: an error is a
@@ -48,6 +49,7 @@ absl::StatusOr<ledger::Extend> ToExtend(const v1::ExtendReservationRequest& requ
 absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& request);
 void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
              v1::CheckBudgetResponse& response);
+v1::Reservation ToProto(const ledger::Reservation& reservation, absl::Time now);
 void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResponse& response);
 void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response);
 
@@ -69,5 +71,29 @@ v1::Budget ToProto(const ledger::Budget& budget);
 absl::StatusOr<history::CostQuery> ToCostQuery(const v1::QueryCostsRequest& request);
 void ToProto(const history::CostQuery& query, const history::CostAnswer& answer,
              v1::QueryCostsResponse& response);
+
+// convert_ledger_view.cc
+absl::StatusOr<int> PageSizeFrom(int32_t given, int page_size_default, int page_size_max);
+absl::StatusOr<ledger::BudgetStatusQuery> ToBudgetStatusQuery(
+    const v1::ListBudgetStatusesRequest& request, absl::string_view tenant);
+void ToProto(const v1::ListBudgetStatusesRequest& request, absl::string_view tenant,
+             const ledger::BudgetStatusQuery& query, const ledger::BudgetStatusPage& page,
+             v1::ListBudgetStatusesResponse& response);
+absl::StatusOr<ledger::ReservationQuery> ToReservationQuery(
+    const v1::ListReservationsRequest& request, absl::string_view tenant);
+void ToProto(absl::string_view tenant, const ledger::ReservationQuery& query,
+             const ledger::ReservationPage& page, v1::ListReservationsResponse& response);
+absl::StatusOr<ledger::CostEventQuery> ToCostEventQuery(const v1::ListCostEventsRequest& request,
+                                                        absl::string_view tenant);
+void ToProto(absl::string_view tenant, const ledger::CostEventQuery& query,
+             const ledger::CostEventPage& page, v1::ListCostEventsResponse& response);
+struct VerifyQuery {
+  std::string at;  // of LedgerView::Verify
+  int page_size = 0;
+};
+absl::StatusOr<VerifyQuery> ToVerifyQuery(const v1::VerifyLedgerRequest& request,
+                                          absl::string_view tenant);
+void ToProto(absl::string_view tenant, const ledger::VerifiedPage& page,
+             v1::VerifyLedgerResponse& response);
 
 }  // namespace bursar::rpc

@@ -75,7 +75,25 @@ absl::Status ValidateObserved(const usage::TokenUsage& observed) {
                            status.message().substr(field->size() + 2));
 }
 
-v1::Reservation ReservationToProto(const ledger::Reservation& r, absl::Time now) {
+template <typename Response>
+void AddBudgets(const std::vector<ledger::BudgetStatus>& budgets, Response& response) {
+  for (const auto& status : budgets) *response.add_budgets() = ToProto(status);
+}
+
+// The results of a settle list, in the order of the request.
+void AddSettled(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
+                v1::CheckBudgetResponse& response) {
+  const size_t count = answer.settled.size() + unsettled.size();
+  auto next = answer.settled.begin();
+  for (size_t i = 0; i < count; ++i) {
+    const auto refused = unsettled.find(static_cast<int>(i));
+    ToProto(refused == unsettled.end() ? *next++ : refused->second, *response.add_settled());
+  }
+}
+
+}  // namespace
+
+v1::Reservation ToProto(const ledger::Reservation& r, absl::Time now) {
   v1::Reservation reservation;
   reservation.set_id(r.request_id);
   reservation.set_state(static_cast<v1::Reservation::State>(r.state));
@@ -94,24 +112,6 @@ v1::Reservation ReservationToProto(const ledger::Reservation& r, absl::Time now)
   reservation.set_max_output_tokens(r.max_output_tokens);
   return reservation;
 }
-
-template <typename Response>
-void AddBudgets(const std::vector<ledger::BudgetStatus>& budgets, Response& response) {
-  for (const auto& status : budgets) *response.add_budgets() = ToProto(status);
-}
-
-// The results of a settle list, in the order of the request.
-void AddSettled(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
-                v1::CheckBudgetResponse& response) {
-  const size_t count = answer.settled.size() + unsettled.size();
-  auto next = answer.settled.begin();
-  for (size_t i = 0; i < count; ++i) {
-    const auto refused = unsettled.find(static_cast<int>(i));
-    ToProto(refused == unsettled.end() ? *next++ : refused->second, *response.add_settled());
-  }
-}
-
-}  // namespace
 
 absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant) {
   ReadCheck read;
@@ -174,7 +174,7 @@ void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status
   response.set_decision(static_cast<v1::Decision>(answer.decision));
   response.set_reason(answer.reason);
   if (answer.reservation)
-    *response.mutable_reservation() = ReservationToProto(*answer.reservation, answer.now);
+    *response.mutable_reservation() = ToProto(*answer.reservation, answer.now);
   if (answer.cap_max_output_tokens) {
     response.mutable_caps()->set_max_output_tokens(*answer.cap_max_output_tokens);
   }
@@ -191,14 +191,14 @@ void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status
 }
 
 void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResponse& response) {
-  *response.mutable_reservation() = ReservationToProto(answer.reservation, answer.now);
+  *response.mutable_reservation() = ToProto(answer.reservation, answer.now);
   AddBudgets(answer.budgets, response);
 }
 
 void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response) {
   response.set_decision(static_cast<v1::Decision>(answer.decision));
   response.set_reason(answer.reason);
-  *response.mutable_reservation() = ReservationToProto(answer.reservation, answer.now);
+  *response.mutable_reservation() = ToProto(answer.reservation, answer.now);
   AddBudgets(answer.budgets, response);
 }
 

@@ -40,11 +40,11 @@ std::string WithPort(const std::string& listen, int port) {
 
 struct RpcServer::Services {
   Services(const RpcServerOptions& options, ledger::Lanes& lanes, history::CostStore& costs,
-           ledger::BudgetStore& budgets, metrics::Metrics& metrics)
+           ledger::BudgetStore& budgets, ledger::LedgerView& view, metrics::Metrics& metrics)
       : edge{options.keys, &metrics},
         work(options.query_threads, options.queries_waiting_max),
         telemetry(edge, lanes, costs, work),
-        admin(edge, budgets, work) {}
+        admin(edge, budgets, view, work) {}
 
   Edge edge;
   WorkQueue work;
@@ -56,14 +56,12 @@ struct RpcServer::Services {
 RpcServer::RpcServer() = default;
 RpcServer::~RpcServer() { Drain(absl::Now()); }
 
-absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions options,
-                                                            ledger::Lanes& lanes,
-                                                            history::CostStore& costs,
-                                                            ledger::BudgetStore& budgets,
-                                                            metrics::Metrics& metrics) {
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
+    RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
+    ledger::BudgetStore& budgets, ledger::LedgerView& view, metrics::Metrics& metrics) {
   TakeOverLogs();
   auto rpc = std::unique_ptr<RpcServer>(new RpcServer());
-  rpc->services_ = std::make_unique<Services>(options, lanes, costs, budgets, metrics);
+  rpc->services_ = std::make_unique<Services>(options, lanes, costs, budgets, view, metrics);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

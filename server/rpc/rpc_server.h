@@ -9,6 +9,7 @@
 #include "history/cost_query.h"
 #include "ledger/budget_store.h"
 #include "ledger/lane.h"
+#include "ledger/ledger_view.h"
 #include "metrics/metrics.h"
 
 namespace bursar::rpc {
@@ -26,11 +27,9 @@ struct RpcServerOptions {
 // outlive it.
 class RpcServer {
  public:
-  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
-                                                          ledger::Lanes& lanes,
-                                                          history::CostStore& costs,
-                                                          ledger::BudgetStore& budgets,
-                                                          metrics::Metrics& metrics);
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(
+      RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
+      ledger::BudgetStore& budgets, ledger::LedgerView& view, metrics::Metrics& metrics);
   ~RpcServer();
 
   const std::string& address() const { return address_; }  // as bound
