@@ -136,7 +136,7 @@ Load::Load(const std::vector<std::string>& addresses, LoadShape shape, MakeCheck
 std::string Load::Prepare(int64_t number, int client, v1::CheckBudgetRequest& request) const {
   request.Clear();
   const auto callers = static_cast<int64_t>(std::max<size_t>(shape_.keys.size(), 1));
-  make_(number / callers, client, request);
+  make_(number / callers + number % callers, client, request);
   return shape_.keys.empty() ? "" : shape_.keys[number % callers];
 }
 

@@ -35,7 +35,8 @@ using MakeCheck = std::function<void(int64_t number, int client, v1::CheckBudget
 struct LoadShape {
   int clients = 256;    // each has one call in flight
   int connections = 4;  // which the clients share
-  // API keys: those who call in turn. Each makes the calls 0, 1, ... of its own. Empty: no key.
+  // API keys: those who call in turn. The k-th makes the calls k, k + 1, ... of its own, so that
+  // what recurs every so many calls does not fall together. Empty: no key.
   std::vector<std::string> keys = {};
 };
 

@@ -90,12 +90,12 @@ std::unique_ptr<postgres::Session> Stage::Connect() const {
 
 int64_t Stage::Number(const char* sql) const { return Must(Connect()->Execute(sql)).Int(0, 0); }
 
-MakeCheck TypicalChecks(const std::string& name) {
-  return [name](int64_t number, int, v1::CheckBudgetRequest& request) {
+MakeCheck TypicalChecks(const std::string& name, int users) {
+  return [name, users](int64_t number, int, v1::CheckBudgetRequest& request) {
     request.set_request_id(absl::StrCat(name, number));
     auto* subject = request.mutable_subject();
     subject->set_run(absl::StrCat(name, "run-", number / 20));
-    subject->set_user(absl::StrCat("user-", number % 1000));
+    subject->set_user(absl::StrCat("user-", number % users));
     subject->set_agent("agent");
     request.mutable_model()->set_provider("openai");
     request.mutable_model()->set_name("gpt-4o");

@@ -60,8 +60,9 @@ class Stage {
 // The rows of one statement, or the end of the process.
 postgres::Rows Must(absl::StatusOr<postgres::Rows> rows);
 
-// Each call has its own id; 20 calls a run, 1,000 users. The name tells loads on one stage apart.
-MakeCheck TypicalChecks(const std::string& name);
+// Each call has its own id; 20 calls a run; users take turns. The name tells loads on one stage
+// apart.
+MakeCheck TypicalChecks(const std::string& name, int users = 1000);
 // A cost that the caller declares; each client is a user.
 MakeCheck PlainChecks(const std::string& name, int64_t cost_nanousd);
 
