@@ -88,7 +88,7 @@ class Load::Client {
     sent_ = absl::Now();
     stub_.async()->CheckBudget(&*context_, &request_, &response_, [this](grpc::Status status) {
       const absl::Time now = absl::Now();
-      if (sent_ >= course_.measure_from && now <= course_.end) {
+      if (now >= course_.measure_from && now <= course_.end) {
         seen.Add(now - sent_, status, response_);
       }
       Send();

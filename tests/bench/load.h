@@ -47,7 +47,8 @@ class Load {
   Load(const std::vector<std::string>& addresses, LoadShape shape, MakeCheck make);
 
   // Closed loop: each client sends its next call when its last one was answered. The calls that
-  // began and ended within `duration`, which follows a warm-up of 0.3 s, are measured.
+  // ended within `duration`, which follows a warm-up of 0.3 s, are measured: to leave out those
+  // that had begun before would miss one of each client, and slow servers would look slower.
   LoadResult RunFor(absl::Duration duration);
   // The same for a number of calls, without a warm-up, until the last is answered.
   LoadResult RunCalls(int64_t calls);
