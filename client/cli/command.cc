@@ -16,17 +16,24 @@ int FailUsage(const Status& status, Output& output) {
   return kExitUsage;
 }
 
-int PrintJson(const google::protobuf::Message& message, Output& output) {
+StatusOr<std::string> JsonText(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.always_print_primitive_fields = true;  // a script need not ask whether a 0 is there
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!status.ok()) {
-    output.err << "bursar: the answer cannot be written as JSON: " << status.ToString() << "\n";
+  if (status.ok()) return json;
+  return Status(StatusCode::kInternal,
+                "the answer cannot be written as JSON: " + std::string(status.ToString()));
+}
+
+int PrintJson(const google::protobuf::Message& message, Output& output) {
+  const auto json = JsonText(message);
+  if (!json.ok()) {
+    output.err << "bursar: " << json.status().message() << "\n";
     return kExitFailed;
   }
-  output.out << json;
+  output.out << *json;
   return kExitOk;
 }
 

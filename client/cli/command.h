@@ -50,6 +50,8 @@ int Fail(const Status& status, const Server& server, Output& output);
 int FailUsage(const Status& status, Output& output);
 
 // `message` as JSON (protobuf's own names and int64 as text), every field present.
+StatusOr<std::string> JsonText(const google::protobuf::Message& message);
+// Prints that; returns the exit code.
 int PrintJson(const google::protobuf::Message& message, Output& output);
 
 // "name   value" lines, values below each other; a pair with an empty value is left out.

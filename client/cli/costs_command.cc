@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/flags.h"
+#include "cli/pages.h"
 #include "cli/parse.h"
 #include "cli/period.h"
 #include "cli/render.h"
@@ -16,7 +17,6 @@ namespace bursar::cli {
 namespace {
 
 constexpr char kDefaultPeriod[] = "30d";
-constexpr int64_t kRowsMax = 10000;
 
 using Query = v1::QueryCostsRequest;
 
@@ -25,13 +25,6 @@ StatusOr<Query::Bucket> ParseBucket(std::string_view text) {
                                            {"day", Query::BUCKET_DAY},
                                            {"week", Query::BUCKET_WEEK},
                                            {"month", Query::BUCKET_MONTH}});
-}
-
-StatusOr<int32_t> ParseRows(std::string_view text) {
-  const auto rows = ParseCount(text);
-  if (!rows.ok()) return rows.status();
-  if (*rows < 1 || *rows > kRowsMax) return WrongValue(text, "is out of range", "1 to 10000 rows");
-  return static_cast<int32_t>(*rows);
 }
 
 void Print(const Query& query, const v1::QueryCostsResponse& response, Output& output) {
@@ -54,7 +47,7 @@ void Print(const Query& query, const v1::QueryCostsResponse& response, Output& o
     output.out << FormatUsd(report.total.estimated_nanousd) << " of it is not priced usage\n";
   }
   if (!report.next_page_token.empty()) {
-    output.out << "there are more rows; --limit N shows up to 10000\n";
+    output.out << kMoreRows;
   }
 }
 
@@ -105,11 +98,7 @@ StatusOr<Query> CostsCommand::Request(absl::Time now) const {
   if (!to_.empty()) {
     const auto end = ParseTime(to_, *zone);
     if (!end.ok()) return end.status();
-    if (*end <= *start) {
-      return Status(StatusCode::kInvalidArgument, "the range ends (" + FormatMinute(*end, *zone) +
-                                                      ") before it starts (" +
-                                                      FormatMinute(*start, *zone) + ")");
-    }
+    if (*end <= *start) return RangeEndsBeforeItStarts(*start, *end, *zone);
     SetTime(*end, request.mutable_end_time());
   }
   return request;

@@ -9,6 +9,7 @@ namespace bursar::cli {
 
 inline constexpr int64_t kPageRows = 500;
 inline constexpr int64_t kAllRows = INT64_MAX;
+inline constexpr char kMoreRows[] = "there are more rows; --limit N shows up to 10000\n";
 
 // Asks for page after page until `limit` rows are in `all`, or all there are. `rows` says how many
 // an answer has. Where rows are left, the next_page_token of `all` is not empty.

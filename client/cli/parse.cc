@@ -3,10 +3,16 @@
 #include <charconv>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 
 namespace bursar::cli {
+namespace {
+
+constexpr int64_t kRowsMax = 10000;
+
+}  // namespace
 
 Status WrongValue(std::string_view text, std::string_view why, std::string_view right) {
   return {StatusCode::kInvalidArgument, "\"" + std::string(text) + "\" " + std::string(why) + "; " +
@@ -37,6 +43,22 @@ StatusOr<int64_t> ParseCount(std::string_view text) {
   }
   if (count < 0) return WrongValue(text, "is negative", "0 or more");
   return count;
+}
+
+StatusOr<int32_t> ParseRows(std::string_view text) {
+  const auto rows = ParseCount(text);
+  if (!rows.ok()) return rows.status();
+  if (*rows < 1 || *rows > kRowsMax) return WrongValue(text, "is out of range", "1 to 10000 rows");
+  return static_cast<int32_t>(*rows);
+}
+
+StatusOr<double> ParseFraction(std::string_view text) {
+  double fraction = 0;
+  if (!absl::SimpleAtod(absl::string_view(text.data(), text.size()), &fraction) ||
+      !(fraction >= 0 && fraction <= 1000)) {
+    return WrongValue(text, "is no fraction", "0.8 for 80 %");
+  }
+  return fraction;
 }
 
 StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text) {

@@ -18,8 +18,10 @@ namespace bursar::cli {
 
 Status WrongValue(std::string_view text, std::string_view why, std::string_view right);
 
-StatusOr<int64_t> ParseCount(std::string_view text);                      // "1200"
-StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text);  // "850ms", "1h30m"
+StatusOr<int64_t> ParseCount(std::string_view text);                              // "1200"
+StatusOr<int32_t> ParseRows(std::string_view text);                               // 1 to 10000
+StatusOr<double> ParseFraction(std::string_view text);                            // "0.8"
+StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text);          // "850ms", "7d"
 StatusOr<std::pair<std::string, std::string>> ParseLabel(std::string_view text);  // "env=prod"
 StatusOr<v1::Filter> ParseFilter(std::string_view text);          // "user=a,b", "team!=x"
 StatusOr<std::vector<int>> ParsePercents(std::string_view text);  // "75,90"

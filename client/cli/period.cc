@@ -48,6 +48,12 @@ StatusOr<absl::Time> PeriodStart(std::string_view period, absl::Time now, absl::
   return WrongValue(period, "is no period", "today, month, or a length like 7d, 30d or 12h");
 }
 
+Status RangeEndsBeforeItStarts(absl::Time start, absl::Time end, absl::TimeZone zone) {
+  return {StatusCode::kInvalidArgument, "the range ends (" + FormatMinute(end, zone) +
+                                            ") before it starts (" + FormatMinute(start, zone) +
+                                            ")"};
+}
+
 std::string FormatMinute(absl::Time time, absl::TimeZone zone) {
   return absl::FormatTime("%Y-%m-%d %H:%M %Z", time, zone);
 }

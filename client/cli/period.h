@@ -22,6 +22,9 @@ StatusOr<absl::Time> ParseTime(std::string_view text, absl::TimeZone zone);
 // "12h" so long ago, at the full hour before.
 StatusOr<absl::Time> PeriodStart(std::string_view period, absl::Time now, absl::TimeZone zone);
 
+// What is wrong with a range from `start` to `end`.
+Status RangeEndsBeforeItStarts(absl::Time start, absl::Time end, absl::TimeZone zone);
+
 // "2026-11-22 14:30 UTC".
 std::string FormatMinute(absl::Time time, absl::TimeZone zone);
 // "2026-11-22 14:30:05 UTC".

@@ -9,11 +9,15 @@
 #include "cli/budgets_command.h"
 #include "cli/check_command.h"
 #include "cli/costs_command.h"
+#include "cli/events_command.h"
+#include "cli/explain_command.h"
 #include "cli/global_flags.h"
+#include "cli/holds_command.h"
 #include "cli/nearest.h"
 #include "cli/raise_command.h"
 #include "cli/record_command.h"
 #include "cli/status_command.h"
+#include "cli/verify_command.h"
 
 namespace bursar::cli {
 namespace {
@@ -44,6 +48,10 @@ struct Program {
     commands.push_back(std::make_unique<RecordCommand>(app));
     commands.push_back(std::make_unique<CostsCommand>(app));
     commands.push_back(std::make_unique<StatusCommand>(app));
+    commands.push_back(std::make_unique<HoldsCommand>(app));
+    commands.push_back(std::make_unique<EventsCommand>(app));
+    commands.push_back(std::make_unique<ExplainCommand>(app));
+    commands.push_back(std::make_unique<VerifyCommand>(app));
     budgets =
         app.add_subcommand("budgets", "Create, show, change, raise, freeze and delete budgets");
     budgets->require_subcommand(0, 1);

@@ -203,7 +203,8 @@ TEST_F(ProgramTest, AWrongWordIsNamedWithTheNearestAndExitsWith2) {
       {{"budgets", "craete"},
        "unknown command \"craete\"; did you mean create? (`bursar budgets --help` shows all)"},
       {{"frobnicate"},
-       "unknown command \"frobnicate\"; there are check, record, costs, status or budgets "
+       "unknown command \"frobnicate\"; there are check, record, costs, status, holds, "
+       "events, explain, verify or budgets "
        "(`bursar --help` shows all)"},
       {{"check", "--usr=x"},
        "unknown flag --usr; did you mean --user? (`bursar check --help` shows all)"},

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "cli/command.h"
 #include "cli/flags.h"
 
 namespace bursar::cli {
 
-// bursar status: where do the budgets that apply to a subject stand?
+// bursar status: where do the budgets that apply to a subject stand? With --budget: where do all
+// counters of one budget stand?
 class StatusCommand final : public Command {
  public:
   explicit StatusCommand(CLI::App& parent);
@@ -14,8 +18,16 @@ class StatusCommand final : public Command {
   int Run(Server& server, Output& output) override;
 
  private:
+  // What is wrong with the flags together.
+  Status CheckWords() const;
+  int RunForSubject(Server& server, Output& output);
+  int RunForBudget(Server& server, Output& output);
+
   v1::GetBudgetStatusRequest request_;
   ModelFlags model_;
+  std::string budget_;
+  std::optional<double> min_used_;
+  std::optional<int32_t> limit_;
 };
 
 }  // namespace bursar::cli
