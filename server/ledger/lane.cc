@@ -27,10 +27,12 @@ class Lanes::Worker {
         thread_([this] { Work(); }) {}
   ~Worker() { thread_.join(); }
 
+  absl::CondVar wake;  // of an idle one
+
  private:
   void Work() {
     Batch batch;
-    while (Lane* lane = lanes_.TakeBatch(batch)) {
+    while (Lane* lane = lanes_.TakeBatch(*this, batch)) {
       RunBatch(*lane, batch);
       batch.clear();
     }
@@ -47,8 +49,7 @@ class Lanes::Worker {
       answers = runner_.Run(lane.memory, operations);
       overdue = runner_.FindOverdue(lane.memory, answers);
     }
-    Batch waiting, finished;
-    std::vector<absl::StatusOr<Answer>> final_answers;
+    Batch waiting;
     if (!overdue.empty()) {
       waiting.push_back(Item{Expire{overdue}, absl::InfiniteFuture(), nullptr});
     }
@@ -57,10 +58,9 @@ class Lanes::Worker {
       if (check != nullptr && batch[i].begun) check->settled = std::move(batch[i].settled);
       if (!overdue.empty() && check != nullptr && check->held()) {
         waiting.push_back(DecideAgain(std::move(batch[i]), std::move(operations[i]), *check));
-      } else {
-        if (check != nullptr) CountDenial(lane, std::get<Check>(operations[i]), *check);
-        finished.push_back(std::move(batch[i]));
-        final_answers.push_back(std::move(answers[i]));
+        batch[i].done = nullptr;  // not answered yet
+      } else if (check != nullptr) {
+        CountDenial(lane, std::get<Check>(operations[i]), *check);
       }
     }
     std::vector<CostEvent> denials = lanes_.IsStopping()
@@ -70,8 +70,8 @@ class Lanes::Worker {
       waiting.push_back(Item{Report{std::move(denials)}, absl::InfiniteFuture(), nullptr});
     }
     lanes_.PutBack(lane, std::move(waiting));  // first, so that another worker can go on
-    for (size_t i = 0; i < finished.size(); ++i) {
-      if (finished[i].done) finished[i].done(std::move(final_answers[i]));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (batch[i].done) batch[i].done(std::move(answers[i]));
     }
   }
 
@@ -151,14 +151,18 @@ absl::Status Lanes::RefusalOf(const Lane& lane) const {
 void Lanes::MakeRunnable(Lane& lane) {
   lane.taken = true;
   runnable_.push_back(&lane);
-  runnable_changed_.Signal();
+  if (idle_.empty()) return;
+  idle_.back()->wake.Signal();
+  idle_.pop_back();
 }
 
-Lanes::Lane* Lanes::TakeBatch(Batch& batch) {
+Lanes::Lane* Lanes::TakeBatch(Worker& worker, Batch& batch) {
   absl::MutexLock lock(&mutex_);
   while (runnable_.empty()) {
     if (stopping_) return nullptr;
-    runnable_changed_.Wait(&mutex_);
+    idle_.push_back(&worker);
+    worker.wake.Wait(&mutex_);
+    std::erase(idle_, &worker);  // if it woke by itself
   }
   Lane* lane = runnable_.front();
   runnable_.pop_front();
@@ -209,7 +213,7 @@ void Lanes::Stop() {
       metrics_.QueueChanged(1);
       MakeRunnable(*lane);
     }
-    runnable_changed_.SignalAll();
+    for (Worker* worker : idle_) worker->wake.Signal();
   }
   workers_.clear();
 }

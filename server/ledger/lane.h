@@ -77,7 +77,8 @@ class Lanes {
   struct Lane;
   class Worker;
 
-  Lane* TakeBatch(Batch& batch);  // waits; nullptr once there is nothing left to do
+  // Waits; nullptr once there is nothing left to do.
+  Lane* TakeBatch(Worker& worker, Batch& batch);
   void PutBack(Lane& lane, Batch waiting);
   bool IsStopping();
   absl::Status RefusalOf(const Lane& lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -89,9 +90,10 @@ class Lanes {
   const Clock& clock_;
 
   absl::Mutex mutex_;
-  absl::CondVar runnable_changed_;
   absl::flat_hash_map<std::string, std::unique_ptr<Lane>> lanes_ ABSL_GUARDED_BY(mutex_);
   std::deque<Lane*> runnable_ ABSL_GUARDED_BY(mutex_);
+  // The one that went idle last is woken first: its database connection and its caches are warm.
+  std::vector<Worker*> idle_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

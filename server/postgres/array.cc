@@ -6,9 +6,9 @@ namespace {
 constexpr int64_t kUnixSecondsOf2000 = 946684800;  // PostgreSQL counts from 2000-01-01
 
 void PutBigEndian(std::string& out, uint64_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>(value >> shift & 0xFF));
-  }
+  char big_endian[8];
+  for (int i = bytes - 1; i >= 0; --i, value >>= 8) big_endian[i] = static_cast<char>(value);
+  out.append(big_endian, static_cast<size_t>(bytes));
 }
 
 int64_t MicrosSince2000(absl::Time time) {
@@ -74,6 +74,11 @@ std::string Array::Binary() const {
   PutBigEndian(binary, static_cast<uint64_t>(size_), 4);
   PutBigEndian(binary, 1, 4);
   return binary + elements_;
+}
+
+std::optional<std::string> Array::Only() const {
+  if (has_null_) return std::nullopt;
+  return elements_.substr(4);
 }
 
 }  // namespace bursar::postgres

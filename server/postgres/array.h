@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,7 @@ class Array {
 
   int size() const { return size_; }
   std::string Binary() const;
+  std::optional<std::string> Only() const;  // its one element, as a parameter by itself
 
  private:
   void Append(int64_t value, int bytes);  // with its length before it

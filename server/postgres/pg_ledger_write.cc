@@ -231,73 +231,77 @@ const Columns<RecordRow> kUsageId{kUsageIdColumns};
 const Columns<RecordRow> kRecord{kRecordColumns, kCharges,
                                  [](const RecordRow& row) { return row.stored->charges.size(); }};
 
-// The tenant, the plain columns, the two bounds of a slice, the lists.
-constexpr int kKnownReservationParameters =
-    1 + std::size(kReservationUpdates) + 2 + std::size(kHoldUpdates);
-
 const Columns<EventRow> kEvent{kEventColumns};
 
+// The text of a write, for one row and for many.
+struct WriteSql {
+  std::string one, many;
+};
+
 template <typename Row>
-std::string InsertSql(const char* table, const Columns<Row>& columns) {
-  return absl::StrCat("INSERT INTO ", table, " (tenant_id, ", ColumnNames(columns), ") ",
-                      SelectUnnested(columns));
+WriteSql InsertSql(const char* table, const Columns<Row>& columns) {
+  const std::string into =
+      absl::StrCat("INSERT INTO ", table, " (tenant_id, ", ColumnNames(columns), ") ");
+  return {into + SelectOne(columns), into + SelectUnnested(columns)};
 }
 
 // All rows of a write, or an error that ends the transaction: somebody was faster. RETURNING is
-// counted, for ROW_COUNT lies on Citus. `parameters`: how many the write has.
-std::string AllRowsOf(const std::string& write, int parameters) {
-  return absl::StrCat("WITH written AS (", write,
-                      " RETURNING 1) SELECT expect_rows((SELECT count(*) FROM written), $",
-                      parameters + 1, "::bigint)");
+// counted, for ROW_COUNT lies on Citus. The last parameter is how many rows there are.
+template <typename Row>
+WriteSql AllRowsOf(const WriteSql& write, const Columns<Row>& columns) {
+  auto counted = [](const std::string& sql, size_t parameters) {
+    return absl::StrCat("WITH written AS (", sql,
+                        " RETURNING 1) SELECT expect_rows((SELECT count(*) FROM written), $",
+                        parameters + 1, "::bigint)");
+  };
+  // The tenant, the plain columns, the two bounds of a slice, the lists.
+  const size_t one = 1 + columns.plain.size() + columns.lists.size();
+  return {counted(write.one, one), counted(write.many, one + (columns.lists.empty() ? 0 : 2))};
 }
 
 // Joins with unnested rows say `tenant_id || ''`: a plan made while the table is young would else
 // walk the whole primary key by its second column for ever, instead of looking each id up.
-
-std::string InsertCountersSql() {
-  return AllRowsOf(InsertSql("counter", kNewCounter) + " ON CONFLICT DO NOTHING",
-                   1 + std::size(kCounterColumns));
+template <typename Row>
+WriteSql UpdateSql(const char* table, const Columns<Row>& columns) {
+  std::string sets;
+  auto set = [&](const char* name) {
+    absl::StrAppend(&sets, sets.empty() ? "" : ", ", name, " = n.", name);
+  };
+  for (const auto& column : columns.plain.subspan(1)) set(column.name);  // the first is the id
+  for (const auto& list : columns.lists) set(list.name);
+  auto update = [&](const std::string& rows) {
+    return absl::StrCat("UPDATE ", table, " t SET ", sets, " FROM (", rows,
+                        ") n WHERE t.id = n.id AND t.tenant_id || '' = n.tenant_id "
+                        "AND t.version = n.version - 1");
+  };
+  return AllRowsOf({update(SelectOne(columns)), update(SelectUnnested(columns))}, columns);
 }
 
-std::string UpdateCountersSql() {
-  return AllRowsOf(absl::StrCat("UPDATE counter c SET spent = n.spent, reserved = n.reserved, "
-                                "notified_percent = n.notified_percent, version = n.version FROM (",
-                                SelectUnnested(kKnownCounter),
-                                ") n WHERE c.id = n.id AND c.tenant_id || '' = n.tenant_id "
-                                "AND c.version = n.version - 1"),
-                   1 + std::size(kCounterUpdates));
-}
-
-std::string UpdateReservationsSql() {
-  return AllRowsOf(
-      absl::StrCat(
-          "UPDATE reservation r SET state = n.state, reserved_nanousd = n.reserved_nanousd, "
-          "reserved_tokens = n.reserved_tokens, observed_nanousd = n.observed_nanousd, "
-          "observed_tokens = n.observed_tokens, expire_time = n.expire_time, "
-          "hold_amounts = n.hold_amounts, hold_expiry_charges = n.hold_expiry_charges, "
-          "expiry_nanousd = n.expiry_nanousd, end_time = n.end_time, version = n.version FROM (",
-          SelectUnnested(kKnownReservation),
-          ") n WHERE r.id = n.id AND r.tenant_id || '' = n.tenant_id "
-          "AND r.version = n.version - 1"),
-      kKnownReservationParameters);
+WriteSql InsertCountersSql() {
+  WriteSql insert = InsertSql("counter", kNewCounter);
+  insert.one += " ON CONFLICT DO NOTHING";
+  insert.many += " ON CONFLICT DO NOTHING";
+  return AllRowsOf(insert, kNewCounter);
 }
 
 template <typename Row>
-Statement Write(const std::string& sql, absl::string_view tenant, const Columns<Row>& columns,
+Statement Write(const WriteSql& sql, absl::string_view tenant, const Columns<Row>& columns,
                 const std::vector<const Row*>& rows) {
-  return {sql.c_str(), UnnestParams(tenant, columns, std::span<const Row* const>(rows))};
+  if (rows.size() == 1) return {sql.one.c_str(), OneRowParams(tenant, columns, *rows.front())};
+  return {sql.many.c_str(), UnnestParams(tenant, columns, std::span<const Row* const>(rows))};
 }
 
 std::vector<const Reservation*> Pick(const ledger::State& state, const std::set<Id>& keys) {
   std::vector<const Reservation*> picked;
-  for (const Id& key : keys) picked.push_back(&state.reservations.at(key));
+  picked.reserve(keys.size());
+  for (const Id& key : keys) picked.push_back(state.reservations.at(key).get());
   return picked;
 }
 
 void AddCounters(absl::string_view tenant, const ledger::State& state,
                  const ledger::Changes& changes, std::vector<Statement>& statements) {
-  static const std::string insert = InsertCountersSql();
-  static const std::string update = UpdateCountersSql();
+  static const WriteSql insert = InsertCountersSql();
+  static const WriteSql update = UpdateSql("counter", kKnownCounter);
   std::vector<const Counter*> known, made;
   for (const Id& id : changes.counters) {
     const Counter& counter = state.counters.at(id);
@@ -313,8 +317,8 @@ void AddCounters(absl::string_view tenant, const ledger::State& state,
 
 void AddReservations(absl::string_view tenant, const ledger::State& state,
                      const ledger::Changes& changes, std::vector<Statement>& statements) {
-  static const std::string insert = InsertSql("reservation", kNewReservation);
-  static const std::string update = UpdateReservationsSql();
+  static const WriteSql insert = InsertSql("reservation", kNewReservation);
+  static const WriteSql update = UpdateSql("reservation", kKnownReservation);
   std::set<Id> updated;
   for (const Id& key : changes.updated_reservations) {
     if (!changes.inserted_reservations.contains(key)) updated.insert(key);
@@ -331,8 +335,8 @@ void AddReservations(absl::string_view tenant, const ledger::State& state,
 
 void AddRecords(absl::string_view tenant, const ledger::State& state,
                 const ledger::Changes& changes, std::vector<Statement>& statements) {
-  static const std::string insert_ids = InsertSql("usage_id", kUsageId);
-  static const std::string insert_records = InsertSql("usage_record", kRecord);
+  static const WriteSql insert_ids = InsertSql("usage_id", kUsageId);
+  static const WriteSql insert_records = InsertSql("usage_record", kRecord);
   std::vector<Id> sorted = changes.records;
   std::sort(sorted.begin(), sorted.end());
   std::vector<RecordRow> rows;
@@ -345,7 +349,7 @@ void AddRecords(absl::string_view tenant, const ledger::State& state,
 
 void AddEvents(absl::string_view tenant, const ledger::State& state, const ledger::Changes& changes,
                std::vector<Statement>& statements) {
-  static const std::string insert = InsertSql("cost_event", kEvent);
+  static const WriteSql insert = InsertSql("cost_event", kEvent);
   std::vector<EventRow> rows;
   for (const CostEvent& event : changes.events) rows.push_back({&event, state.now});
   std::vector<const EventRow*> pointers;

@@ -74,6 +74,7 @@ Params& Params::Time(absl::Time value) & { return Push(FormatTimestamp(value), 0
 Params& Params::Null() & { return Push(std::nullopt, 0); }
 
 Params& Params::Add(const Array& array) & { return Push(array.Binary(), 1); }
+Params& Params::AddOnly(const Array& array) & { return Push(array.Only(), 1); }
 
 int Rows::size() const { return PQntuples(result_.get()); }
 

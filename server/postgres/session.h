@@ -39,7 +39,8 @@ class Params {
   Params& Bool(bool value) &;
   Params& Time(absl::Time value) &;  // timestamptz, to the microsecond; infinity as itself
   Params& Null() &;
-  Params& Add(const Array& array) &;  // in binary form
+  Params& Add(const Array& array) &;      // in binary form
+  Params& AddOnly(const Array& array) &;  // the one element of it, likewise
 
   // The same on a temporary, so that `Params().Text(big)` is moved and not copied.
   Params&& Text(std::string_view value) && { return std::move(Text(value)); }

@@ -123,4 +123,39 @@ Params UnnestParams(absl::string_view tenant, const Columns<Row>& columns,
   return params;
 }
 
+// The same for one row alone, which needs no arrays but those that are its own: "SELECT $1 AS
+// tenant_id, $2::uuid AS id, $9::text::jsonb AS labels, $10::uuid[] AS hold_counters". To unnest
+// one row of many columns takes PostgreSQL longer than to write it.
+template <typename Row>
+std::string SelectOne(const Columns<Row>& columns) {
+  std::string select = "SELECT $1 AS tenant_id";
+  int next = 2;
+  for (const auto& column : columns.plain) {
+    absl::StrAppend(&select, ", $", next++, "::", TypeName(column.element), column.cast, " AS ",
+                    column.name);
+  }
+  for (const auto& list : columns.lists) {
+    absl::StrAppend(&select, ", $", next++, "::", TypeName(list.element), "[] AS ", list.name);
+  }
+  return select;
+}
+
+// The parameters of SelectOne.
+template <typename Row>
+Params OneRowParams(absl::string_view tenant, const Columns<Row>& columns, const Row& row) {
+  Params params;
+  params.Text(tenant);
+  for (const auto& column : columns.plain) {
+    Array array(column.element);
+    column.add(row, array);
+    params.AddOnly(array);
+  }
+  for (const auto& list : columns.lists) {
+    Array items(list.element);
+    list.add(row, items);
+    params.Add(items);
+  }
+  return params;
+}
+
 }  // namespace bursar::postgres
