@@ -72,7 +72,7 @@ Counter* Bookkeeper::Find(const Match& match) {
   }
   Counter zero{.id = match.counter,
                .budget_uid = match.budget->uid,
-               .group = match.group,
+               .group = match.group(),
                .window_start = match.window.start,
                .window_end = match.window.end};
   return &state_.counters.emplace(match.counter, std::move(zero)).first->second;
@@ -95,11 +95,16 @@ Counter* Bookkeeper::Recall(const Id& id) {
 
 Reservation* Bookkeeper::FindReservation(const Id& key) {
   if (auto found = state_.reservations.find(key); found != state_.reservations.end()) {
-    return &found->second;
+    std::shared_ptr<Reservation>& reservation = found->second;
+    // An answer has it already, as it was then.
+    if (reservation.use_count() > 1) reservation = std::make_shared<Reservation>(*reservation);
+    return reservation.get();
   }
   if (state_.recollection == nullptr) return nullptr;
   const Reservation* known = state_.recollection->FindReservation(key);
-  return known == nullptr ? nullptr : &state_.reservations.emplace(key, *known).first->second;
+  if (known == nullptr) return nullptr;
+  auto copy = std::make_shared<Reservation>(*known);
+  return state_.reservations.emplace(key, std::move(copy)).first->second.get();
 }
 
 BudgetStatus Bookkeeper::StatusOf(const Budget& budget, const Counter& counter) const {
@@ -122,6 +127,7 @@ BudgetStatus Bookkeeper::StatusOf(const Budget& budget, const Counter& counter) 
 
 std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Match>& matches) {
   std::vector<BudgetStatus> statuses;
+  statuses.reserve(matches.size());
   for (const Match& match : matches) {
     const Counter* counter = Find(match);
     if (counter != nullptr) statuses.push_back(StatusOf(*match.budget, *counter));
@@ -131,6 +137,7 @@ std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Match>& match
 
 std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Hold>& holds) {
   std::vector<BudgetStatus> statuses;
+  statuses.reserve(holds.size());
   for (const Hold& hold : holds) {
     const Counter* counter = FindPinned(hold.counter);
     if (counter == nullptr) continue;

@@ -16,7 +16,7 @@ namespace bursar::ledger {
 struct Counter {
   Id id;
   Id budget_uid;
-  std::map<std::string, std::string> group;
+  Group group;
   absl::Time window_start, window_end;
   int64_t spent = 0;
   int64_t reserved = 0;
@@ -58,7 +58,8 @@ struct State {
   absl::flat_hash_set<Id> locked;              // if read: counters asked for, found or not
   // Those found, and those that Apply looked for. Nodes, so that a pointer to one stays good.
   absl::node_hash_map<Id, Counter> counters;
-  absl::node_hash_map<Id, Reservation> reservations;
+  // Shared with the answers about them: one that is to change is copied first if an answer has it.
+  absl::flat_hash_map<Id, std::shared_ptr<Reservation>> reservations;
   absl::flat_hash_map<Id, StoredRecord> records;
 };
 

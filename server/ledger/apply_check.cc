@@ -104,7 +104,7 @@ std::optional<absl::StatusOr<CheckAnswer>> Bookkeeper::Replay(const Check& check
     answer.decision = Decision::kAllowWithCaps;
     answer.cap_max_output_tokens = known->max_output_tokens;
   }
-  answer.reservation = *known;
+  answer.reservation = state_.reservations.at(check.key);
   answer.estimated_nanousd = known->reserved_nanousd;
   answer.priced_as = known->priced_as;
   return answer;
@@ -126,7 +126,7 @@ std::optional<Bookkeeper::Denial> Bookkeeper::FindDenial(const std::vector<Match
     if (budget.unit == Unit::kCost && !estimate.cost_nanousd) note(match, "PRICE_UNKNOWN");
     if (budget.unit == Unit::kTokens && !estimate.tokens) note(match, "TOKENS_UNKNOWN");
     const int64_t amount = estimate.AmountIn(budget.unit);
-    const int64_t limit = budget.LimitFor(match.group, state_.now);
+    const int64_t limit = budget.LimitFor(counter->group, state_.now);
     if (Fits(limit, counter->spent, counter->reserved, amount)) continue;
     note(match, Fits(limit, counter->spent, 0, amount) ? "BUDGET_HELD" : "BUDGET_EXHAUSTED");
   }
@@ -179,19 +179,22 @@ void Bookkeeper::Deny(const Denial& denial, CheckAnswer& answer) {
 
 void Bookkeeper::Reserve(const Check& check, const Estimate& estimate,
                          const std::vector<Match>& matches, CheckAnswer& answer) {
-  Reservation reservation{.key = check.key,
-                          .request_id = check.request_id,
-                          .subject = check.subject,
-                          .model = check.model,
-                          .event_type = check.event_type,
-                          .reserved_nanousd = estimate.cost_nanousd.value_or(0),
-                          .reserved_tokens = estimate.tokens.value_or(0),
-                          .max_output_tokens = estimate.max_output_tokens,
-                          .price_version = state_.prices->version(),
-                          .priced_as = estimate.priced_as,
-                          .create_time = state_.now,
-                          .expire_time = state_.now + check.ttl,
-                          .fingerprint = check.fingerprint};
+  auto made = std::make_shared<Reservation>(
+      Reservation{.key = check.key,
+                  .request_id = check.request_id,
+                  .subject = check.subject,
+                  .model = check.model,
+                  .event_type = check.event_type,
+                  .reserved_nanousd = estimate.cost_nanousd.value_or(0),
+                  .reserved_tokens = estimate.tokens.value_or(0),
+                  .max_output_tokens = estimate.max_output_tokens,
+                  .price_version = state_.prices->version(),
+                  .priced_as = estimate.priced_as,
+                  .create_time = state_.now,
+                  .expire_time = state_.now + check.ttl,
+                  .fingerprint = check.fingerprint});
+  Reservation& reservation = *made;
+  reservation.holds.reserve(matches.size());
   for (const Match& match : matches) {
     Counter* counter = Find(match);
     const int64_t amount = estimate.AmountIn(match.budget->unit);
@@ -201,8 +204,8 @@ void Bookkeeper::Reserve(const Check& check, const Estimate& estimate,
   }
   std::sort(reservation.holds.begin(), reservation.holds.end(),
             [](const Hold& a, const Hold& b) { return a.counter < b.counter; });
-  answer.reservation = reservation;
-  state_.reservations.emplace(check.key, std::move(reservation));
+  answer.reservation = made;
+  state_.reservations.emplace(check.key, std::move(made));
   applied_.changes.inserted_reservations.insert(check.key);
 }
 

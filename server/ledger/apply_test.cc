@@ -404,7 +404,7 @@ TEST_F(ApplyTest, ExtendingGrowsOnlyWhatFitsButObservedUseCountsAnyway) {
 TEST_F(ApplyTest, ADeletedBudgetStillGetsWhatWasPinnedToIt) {
   ledger_.AddBudget(CostBudget("b", kDollar));
   Check("a", kDollar / 2);
-  const Id counter = ledger_.state().reservations.begin()->second.holds[0].counter;
+  const Id counter = ledger_.state().reservations.begin()->second->holds[0].counter;
   ledger_.book().budgets.clear();
   EXPECT_TRUE(Settle("u", "a", 7).budgets.empty());
   EXPECT_EQ(ledger_.state().counters.at(counter).spent, 7);

@@ -62,7 +62,7 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryRemembered(
   RETURN_IF_ERROR(
       store_->WriteIfAgreed(memory.tenant(), state, applied.changes,
                             ExpectationsOf(memory, state, operations, applied.changes)));
-  memory.Remember(state, applied.changes);
+  memory.Remember(std::move(state), applied.changes);
   Count(applied, begin);
   return std::move(applied.answers);
 }
@@ -100,7 +100,7 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
   } else {
     RETURN_IF_ERROR(store_->Write(memory.tenant(), locked.state, applied.changes));
   }
-  memory.Remember(locked.state, applied.changes);
+  memory.Remember(std::move(locked.state), applied.changes);
   Count(applied, begin);
   return std::move(applied.answers);
 }

@@ -96,12 +96,13 @@ absl::Status ValidateThresholds(std::vector<int32_t>& percents) {
 }
 
 // The counter of a group in a window: its id never changes, so nothing has to be reset.
-Id CounterId(const Budget& budget, const std::map<std::string, std::string>& group,
-             absl::string_view window_key) {
+Id CounterId(const Budget& budget, const Match& match) {
   IdHash hash("counter");
   hash.Add(static_cast<int64_t>(budget.uid.high)).Add(static_cast<int64_t>(budget.uid.low));
-  hash.Add(window_key);
-  for (const auto& [dimension, value] : group) hash.Add(dimension).Add(value);
+  hash.Add(match.window.key);
+  for (size_t i = 0; i < match.values.size(); ++i) {
+    hash.Add(budget.group_by[i]).Add(match.values[i]);
+  }
   return hash.Finish();
 }
 
@@ -150,9 +151,16 @@ const Budget* BudgetBook::Find(const Id& uid) const {
   return nullptr;
 }
 
+Group Match::group() const {
+  Group::Values group;
+  for (size_t i = 0; i < values.size(); ++i) group.emplace(budget->group_by[i], values[i]);
+  return group;
+}
+
 Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
                      const usage::Model& model, absl::string_view event_type, absl::Time time) {
   Matches matches;
+  matches.counted.reserve(book.budgets.size());
   auto value_of = [&](absl::string_view dimension) {
     return usage::DimensionValue(subject, model, event_type, dimension);
   };
@@ -170,7 +178,7 @@ Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
     for (const auto& dimension : budget.group_by) {
       const absl::string_view value = value_of(dimension);
       if (value.empty()) missing = dimension;
-      match.group.emplace(dimension, value);
+      match.values.push_back(value);
     }
     if (!missing.empty()) {
       const bool denies = budget.require_group && budget.mode == Mode::kHard;
@@ -180,7 +188,7 @@ Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
       continue;
     }
     match.window = budget.last_window.At(budget.window, time);
-    match.counter = CounterId(budget, match.group, match.window.key);
+    match.counter = CounterId(budget, match);
     matches.counted.push_back(std::move(match));
   }
   return matches;

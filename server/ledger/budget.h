@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "ledger/group.h"
 #include "ledger/id.h"
 #include "ledger/window.h"
 #include "usage/record.h"
@@ -80,8 +82,10 @@ struct BudgetBook {
 struct Match {
   const Budget* budget = nullptr;
   Id counter;
-  std::map<std::string, std::string> group;
+  absl::InlinedVector<absl::string_view, 2> values;  // of the budget's group_by, of the call's own
   Span window;
+
+  Group group() const;
 };
 
 struct Matches {
@@ -92,7 +96,7 @@ struct Matches {
 
 // Which budgets count a call made at that time: those whose selector it meets, that have not
 // expired, and for which it has every group_by value. A budget in calls counts event_type
-// "model_call" unless its selector names event_type.
+// "model_call" unless its selector names event_type. The matches point into `book` and the call.
 Matches MatchBudgets(const BudgetBook& book, const usage::Subject& subject,
                      const usage::Model& model, absl::string_view event_type, absl::Time time);
 

@@ -20,8 +20,8 @@ void LaneMemory::SetDatabaseTime(absl::Time database_time, absl::Time our_time) 
 
 bool LaneMemory::HoldsAllOf(const Id& key) const {
   const auto reservation = reservations_.find(key);
-  if (reservation == reservations_.end() || reservation->second.holds.empty()) return false;
-  for (const Hold& hold : reservation->second.holds) {
+  if (reservation == reservations_.end() || reservation->second->holds.empty()) return false;
+  for (const Hold& hold : reservation->second->holds) {
     if (!counters_.contains(hold.counter)) return false;
   }
   return true;
@@ -55,26 +55,26 @@ const Counter* LaneMemory::FindCounter(const Id& id) const {
 
 const Reservation* LaneMemory::FindReservation(const Id& key) const {
   const auto found = reservations_.find(key);
-  return found == reservations_.end() ? nullptr : &found->second;
+  return found == reservations_.end() ? nullptr : found->second.get();
 }
 
-void LaneMemory::Remember(const State& state, const Changes& changes) {
+void LaneMemory::Remember(State state, const Changes& changes) {
   if (counters_.size() > kCountersMax || reservations_.size() > kReservationsMax) Forget();
-  for (const auto& [id, counter] : state.counters) {
+  for (auto& [id, counter] : state.counters) {
     const bool changed = changes.counters.contains(id);
     if (counter.version == 0 && !changed) continue;  // still not in the database
-    Counter& known = counters_[id] = counter;
-    known.version += changed ? 1 : 0;
+    counter.version += changed ? 1 : 0;
+    counters_[id] = std::move(counter);
   }
-  for (const auto& [key, reservation] : state.reservations) {
-    if (reservation.state != ReservationState::kActive) {
+  for (auto& [key, reservation] : state.reservations) {
+    if (reservation->state != ReservationState::kActive) {
       reservations_.erase(key);
       continue;
     }
     const bool changed =
         changes.inserted_reservations.contains(key) || changes.updated_reservations.contains(key);
-    Reservation& known = reservations_[key] = reservation;
-    known.version += changed ? 1 : 0;
+    reservation->version += changed ? 1 : 0;
+    reservations_[key] = std::move(reservation);
   }
 }
 

@@ -38,7 +38,7 @@ class LaneMemory final : public Recollection {
   const Reservation* FindReservation(const Id& key) const override;
 
   // What a committed transaction read and wrote.
-  void Remember(const State& state, const Changes& changes);
+  void Remember(State state, const Changes& changes);
   void Forget();
 
   // Counters whose holds were looked through for overdue ones: when the next one ends, and until
@@ -59,7 +59,7 @@ class LaneMemory final : public Recollection {
   absl::Time database_time_ = absl::InfinitePast();
   absl::Time our_time_ = absl::InfinitePast();
   absl::flat_hash_map<Id, Counter> counters_;
-  absl::flat_hash_map<Id, Reservation> reservations_;
+  absl::flat_hash_map<Id, std::shared_ptr<const Reservation>> reservations_;
 };
 
 }  // namespace bursar::ledger

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -28,7 +29,7 @@ inline Id UsageKey(absl::string_view tenant, absl::string_view usage_id) {
 struct BudgetStatus {
   std::string budget_id;
   std::string display_name;
-  std::map<std::string, std::string> group;
+  Group group;
   Unit unit = Unit::kCost;
   Mode mode = Mode::kHard;
   int64_t limit = 0;
@@ -163,8 +164,8 @@ struct RecordAnswer {
 
 struct CheckAnswer {
   Decision decision = Decision::kDeny;
-  std::string reason;  // one of the reasons of CheckBudgetResponse
-  std::optional<Reservation> reservation;
+  std::string reason;                              // one of the reasons of CheckBudgetResponse
+  std::shared_ptr<const Reservation> reservation;  // as it was then
   std::optional<int64_t> cap_max_output_tokens;
   std::string binding_budget;
   std::vector<BudgetStatus> budgets;

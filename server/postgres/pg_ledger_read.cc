@@ -112,28 +112,28 @@ std::vector<ledger::Hold> ReadHolds(const Rows& rows, int row) {
 
 void ReadReservations(const Rows& rows, ledger::State& state) {
   for (int row = 0; row < rows.size(); ++row) {
-    ledger::Reservation reservation{
-        .key = ledger::FromUuid(rows.Text(row, 0)),
-        .request_id = std::string(rows.Text(row, 1)),
-        .state = static_cast<ledger::ReservationState>(rows.Int(row, 2)),
-        .subject = DecodeSubject(rows.Text(row, 3)),
-        .model = DecodeModel(rows.Text(row, 4)),
-        .event_type = std::string(rows.Text(row, 5)),
-        .reserved_nanousd = rows.Int(row, 6),
-        .reserved_tokens = rows.Int(row, 7),
-        .observed_nanousd = rows.Int(row, 8),
-        .observed_tokens = rows.Int(row, 9),
-        .max_output_tokens = rows.Int(row, 10),
-        .expiry_nanousd = rows.Int(row, 20),
-        .price_version = std::string(rows.Text(row, 11)),
-        .priced_as = std::string(rows.Text(row, 12)),
-        .create_time = rows.Time(row, 13),
-        .expire_time = rows.Time(row, 14),
-        .holds = ReadHolds(rows, row),
-        .version = rows.Int(row, 22),
-        .fingerprint = ledger::FromUuid(rows.Text(row, 18))};
-    if (!rows.IsNull(row, 21)) reservation.end_time = rows.Time(row, 21);
-    state.reservations.emplace(reservation.key, std::move(reservation));
+    auto read = std::make_shared<ledger::Reservation>(
+        ledger::Reservation{.key = ledger::FromUuid(rows.Text(row, 0)),
+                            .request_id = std::string(rows.Text(row, 1)),
+                            .state = static_cast<ledger::ReservationState>(rows.Int(row, 2)),
+                            .subject = DecodeSubject(rows.Text(row, 3)),
+                            .model = DecodeModel(rows.Text(row, 4)),
+                            .event_type = std::string(rows.Text(row, 5)),
+                            .reserved_nanousd = rows.Int(row, 6),
+                            .reserved_tokens = rows.Int(row, 7),
+                            .observed_nanousd = rows.Int(row, 8),
+                            .observed_tokens = rows.Int(row, 9),
+                            .max_output_tokens = rows.Int(row, 10),
+                            .expiry_nanousd = rows.Int(row, 20),
+                            .price_version = std::string(rows.Text(row, 11)),
+                            .priced_as = std::string(rows.Text(row, 12)),
+                            .create_time = rows.Time(row, 13),
+                            .expire_time = rows.Time(row, 14),
+                            .holds = ReadHolds(rows, row),
+                            .version = rows.Int(row, 22),
+                            .fingerprint = ledger::FromUuid(rows.Text(row, 18))});
+    if (!rows.IsNull(row, 21)) read->end_time = rows.Time(row, 21);
+    state.reservations.emplace(read->key, std::move(read));
   }
 }
 

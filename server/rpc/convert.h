@@ -20,9 +20,9 @@ namespace v1 = bursar::v1;
 usage::Subject FromProto(const v1::Subject& subject);
 usage::Model FromProto(const v1::Model& model);
 usage::TokenUsage FromProto(const v1::TokenUsage& tokens);
-v1::Subject ToProto(const usage::Subject& subject);
-v1::Model ToProto(const usage::Model& model);
-v1::TokenUsage ToProto(const usage::TokenUsage& tokens);
+void ToProto(const usage::Subject& subject, v1::Subject& out);
+void ToProto(const usage::Model& model, v1::Model& out);
+void ToProto(const usage::TokenUsage& tokens, v1::TokenUsage& out);
 google::protobuf::Timestamp ToProto(absl::Time time);
 google::protobuf::Duration ToProto(absl::Duration duration);
 absl::StatusOr<absl::Time> FromProto(absl::string_view field,
@@ -32,7 +32,7 @@ absl::StatusOr<absl::Duration> FromProto(absl::string_view field,
 absl::Status ValidateTimeZone(absl::string_view field, absl::string_view name);  // "" is UTC
 absl::StatusOr<std::vector<ledger::Filter>> FromProto(
     const google::protobuf::RepeatedPtrField<v1::Filter>& filters);
-v1::BudgetStatus ToProto(const ledger::BudgetStatus& status);
+void ToProto(const ledger::BudgetStatus& status, v1::BudgetStatus& out);
 
 // convert_check.cc
 // A record of the settle list that cannot be read fails alone: `unsettled` says why, by its place
@@ -49,7 +49,7 @@ absl::StatusOr<ledger::Extend> ToExtend(const v1::ExtendReservationRequest& requ
 absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& request);
 void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
              v1::CheckBudgetResponse& response);
-v1::Reservation ToProto(const ledger::Reservation& reservation, absl::Time now);
+void ToProto(const ledger::Reservation& reservation, absl::Time now, v1::Reservation& out);
 void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResponse& response);
 void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response);
 

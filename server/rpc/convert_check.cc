@@ -77,7 +77,7 @@ absl::Status ValidateObserved(const usage::TokenUsage& observed) {
 
 template <typename Response>
 void AddBudgets(const std::vector<ledger::BudgetStatus>& budgets, Response& response) {
-  for (const auto& status : budgets) *response.add_budgets() = ToProto(status);
+  for (const auto& status : budgets) ToProto(status, *response.add_budgets());
 }
 
 // The results of a settle list, in the order of the request.
@@ -93,12 +93,11 @@ void AddSettled(const ledger::CheckAnswer& answer, const std::map<int, absl::Sta
 
 }  // namespace
 
-v1::Reservation ToProto(const ledger::Reservation& r, absl::Time now) {
-  v1::Reservation reservation;
+void ToProto(const ledger::Reservation& r, absl::Time now, v1::Reservation& reservation) {
   reservation.set_id(r.request_id);
   reservation.set_state(static_cast<v1::Reservation::State>(r.state));
-  *reservation.mutable_subject() = ToProto(r.subject);
-  *reservation.mutable_model() = ToProto(r.model);
+  ToProto(r.subject, *reservation.mutable_subject());
+  ToProto(r.model, *reservation.mutable_model());
   reservation.set_reserved_nanousd(r.reserved_nanousd);
   reservation.set_reserved_tokens(r.reserved_tokens);
   reservation.set_observed_nanousd(r.observed_nanousd);
@@ -110,7 +109,6 @@ v1::Reservation ToProto(const ledger::Reservation& r, absl::Time now) {
   }
   reservation.set_price_version(r.price_version);
   reservation.set_max_output_tokens(r.max_output_tokens);
-  return reservation;
 }
 
 absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant) {
@@ -172,9 +170,8 @@ absl::StatusOr<ledger::Inspect> ToInspect(const v1::GetBudgetStatusRequest& requ
 void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status>& unsettled,
              v1::CheckBudgetResponse& response) {
   response.set_decision(static_cast<v1::Decision>(answer.decision));
-  response.set_reason(answer.reason);
-  if (answer.reservation)
-    *response.mutable_reservation() = ToProto(*answer.reservation, answer.now);
+  if (!answer.reason.empty()) response.set_reason(answer.reason);
+  if (answer.reservation) ToProto(*answer.reservation, answer.now, *response.mutable_reservation());
   if (answer.cap_max_output_tokens) {
     response.mutable_caps()->set_max_output_tokens(*answer.cap_max_output_tokens);
   }
@@ -186,19 +183,19 @@ void ToProto(const ledger::CheckAnswer& answer, const std::map<int, absl::Status
   response.set_replayed(answer.replayed);
   AddSettled(answer, unsettled, response);
   response.set_estimated_nanousd(answer.estimated_nanousd);
-  response.set_message(answer.message);
-  response.set_priced_as(answer.priced_as);
+  if (!answer.message.empty()) response.set_message(answer.message);
+  if (!answer.priced_as.empty()) response.set_priced_as(answer.priced_as);
 }
 
 void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResponse& response) {
-  *response.mutable_reservation() = ToProto(answer.reservation, answer.now);
+  ToProto(answer.reservation, answer.now, *response.mutable_reservation());
   AddBudgets(answer.budgets, response);
 }
 
 void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response) {
   response.set_decision(static_cast<v1::Decision>(answer.decision));
-  response.set_reason(answer.reason);
-  *response.mutable_reservation() = ToProto(answer.reservation, answer.now);
+  if (!answer.reason.empty()) response.set_reason(answer.reason);
+  ToProto(answer.reservation, answer.now, *response.mutable_reservation());
   AddBudgets(answer.budgets, response);
 }
 

@@ -153,14 +153,14 @@ void FillEvent(const ledger::KeptCostEvent& kept, v1::CostEvent& event) {
   const ledger::CostEvent& e = kept.event;
   *event.mutable_event_time() = ToProto(kept.time);
   event.set_kind(std::string(kKinds[static_cast<size_t>(e.kind) - 1]));
-  *event.mutable_subject() = ToProto(e.subject);
+  ToProto(e.subject, *event.mutable_subject());
   if (e.status) {
-    *event.mutable_status() = ToProto(*e.status);
+    ToProto(*e.status, *event.mutable_status());
     event.mutable_status()->clear_counted_since_time();  // not kept with the event
   }
   event.set_reason(e.reason);
   event.set_count(e.count);
-  *event.mutable_model() = ToProto(e.model);
+  ToProto(e.model, *event.mutable_model());
   event.set_request_id(e.request_id);
   event.set_usage_id(e.usage_id);
   event.set_message(e.message);
@@ -203,7 +203,7 @@ absl::StatusOr<ledger::BudgetStatusQuery> ToBudgetStatusQuery(
 void ToProto(const v1::ListBudgetStatusesRequest& request, absl::string_view tenant,
              const ledger::BudgetStatusQuery& query, const ledger::BudgetStatusPage& page,
              v1::ListBudgetStatusesResponse& response) {
-  for (const auto& status : page.statuses) *response.add_statuses() = ToProto(status);
+  for (const auto& status : page.statuses) ToProto(status, *response.add_statuses());
   if (!page.next) return;
   response.set_next_page_token(PageToken(
       QueryOf(tenant, request.name(), query),
@@ -231,7 +231,7 @@ absl::StatusOr<ledger::ReservationQuery> ToReservationQuery(
 void ToProto(absl::string_view tenant, const ledger::ReservationQuery& query,
              const ledger::ReservationPage& page, v1::ListReservationsResponse& response) {
   for (const auto& reservation : page.reservations) {
-    *response.add_reservations() = ToProto(reservation, page.now);
+    ToProto(reservation, page.now, *response.add_reservations());
   }
   if (page.next) {
     response.set_next_page_token(PageToken(QueryOf(tenant, query), PlaceText(*page.next)));

@@ -57,19 +57,19 @@ usage::Subject FromProto(const v1::Subject& s) {
   return subject;
 }
 
-v1::Subject ToProto(const usage::Subject& s) {
-  v1::Subject subject;
-  subject.set_project(s.project);
-  subject.set_team(s.team);
-  subject.set_user(s.user);
-  subject.set_agent(s.agent);
-  subject.set_workflow(s.workflow);
-  subject.set_tool(s.tool);
-  subject.set_run(s.run);
-  subject.set_parent_run(s.parent_run);
-  subject.set_root_run(s.root_run);
-  subject.mutable_labels()->insert(s.labels.begin(), s.labels.end());
-  return subject;
+// A text that is empty is left alone: to set it would allocate it. Answers go out by the ten
+// thousand.
+void ToProto(const usage::Subject& s, v1::Subject& out) {
+  if (!s.project.empty()) out.set_project(s.project);
+  if (!s.team.empty()) out.set_team(s.team);
+  if (!s.user.empty()) out.set_user(s.user);
+  if (!s.agent.empty()) out.set_agent(s.agent);
+  if (!s.workflow.empty()) out.set_workflow(s.workflow);
+  if (!s.tool.empty()) out.set_tool(s.tool);
+  if (!s.run.empty()) out.set_run(s.run);
+  if (!s.parent_run.empty()) out.set_parent_run(s.parent_run);
+  if (!s.root_run.empty()) out.set_root_run(s.root_run);
+  if (!s.labels.empty()) out.mutable_labels()->insert(s.labels.begin(), s.labels.end());
 }
 
 usage::Model FromProto(const v1::Model& m) {
@@ -81,15 +81,13 @@ usage::Model FromProto(const v1::Model& m) {
           .account = m.account()};
 }
 
-v1::Model ToProto(const usage::Model& m) {
-  v1::Model model;
-  model.set_provider(m.provider);
-  model.set_name(m.name);
-  model.set_service_tier(m.service_tier);
-  model.set_region(m.region);
-  model.set_requested_name(m.requested_name);
-  model.set_account(m.account);
-  return model;
+void ToProto(const usage::Model& m, v1::Model& out) {
+  if (!m.provider.empty()) out.set_provider(m.provider);
+  if (!m.name.empty()) out.set_name(m.name);
+  if (!m.service_tier.empty()) out.set_service_tier(m.service_tier);
+  if (!m.region.empty()) out.set_region(m.region);
+  if (!m.requested_name.empty()) out.set_requested_name(m.requested_name);
+  if (!m.account.empty()) out.set_account(m.account);
 }
 
 usage::TokenUsage FromProto(const v1::TokenUsage& t) {
@@ -100,12 +98,14 @@ usage::TokenUsage FromProto(const v1::TokenUsage& t) {
   return tokens;
 }
 
-v1::TokenUsage ToProto(const usage::TokenUsage& t) {
-  v1::TokenUsage tokens;
-  for (const auto& field : kTokenFields) (tokens.*field.set)(t[field.token_class]);
-  tokens.mutable_other_tokens()->insert(t.other_tokens.begin(), t.other_tokens.end());
-  tokens.mutable_billed_units()->insert(t.billed_units.begin(), t.billed_units.end());
-  return tokens;
+void ToProto(const usage::TokenUsage& t, v1::TokenUsage& out) {
+  for (const auto& field : kTokenFields) (out.*field.set)(t[field.token_class]);
+  if (!t.other_tokens.empty()) {
+    out.mutable_other_tokens()->insert(t.other_tokens.begin(), t.other_tokens.end());
+  }
+  if (!t.billed_units.empty()) {
+    out.mutable_billed_units()->insert(t.billed_units.begin(), t.billed_units.end());
+  }
 }
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
@@ -173,11 +173,10 @@ absl::StatusOr<std::vector<ledger::Filter>> FromProto(
   return out;
 }
 
-v1::BudgetStatus ToProto(const ledger::BudgetStatus& s) {
-  v1::BudgetStatus status;
+void ToProto(const ledger::BudgetStatus& s, v1::BudgetStatus& status) {
   status.set_budget(absl::StrCat("budgets/", s.budget_id));
-  status.set_display_name(s.display_name);
-  status.mutable_group()->insert(s.group.begin(), s.group.end());
+  if (!s.display_name.empty()) status.set_display_name(s.display_name);
+  if (!s.group.empty()) status.mutable_group()->insert(s.group.begin(), s.group.end());
   status.set_unit(static_cast<v1::Unit>(s.unit));
   status.set_mode(static_cast<v1::EnforcementMode>(s.mode));
   status.set_limit(s.limit);
@@ -192,7 +191,6 @@ v1::BudgetStatus ToProto(const ledger::BudgetStatus& s) {
   }
   status.set_would_deny(s.would_deny);
   *status.mutable_counted_since_time() = ToProto(s.counted_since);
-  return status;
 }
 
 }  // namespace bursar::rpc

@@ -111,11 +111,11 @@ void ToProto(const ledger::RecordAnswer& answer, v1::RecordUsageResponse& respon
   response.set_cost_nanousd(answer.cost_nanousd);
   response.set_cost_basis(static_cast<v1::CostBasis>(answer.cost_basis));
   response.set_price_version(answer.price_version);
-  *response.mutable_tokens() = ToProto(answer.tokens);
+  ToProto(answer.tokens, *response.mutable_tokens());
   response.set_released_nanousd(answer.released_nanousd);
   response.set_overrun_nanousd(answer.overrun_nanousd);
   response.set_late(answer.late);
-  for (const auto& status : answer.budgets) *response.add_budgets() = ToProto(status);
+  for (const auto& status : answer.budgets) ToProto(status, *response.add_budgets());
   response.set_replayed(answer.replayed);
 }
 

@@ -141,7 +141,7 @@ TelemetryService::Reactor* TelemetryService::GetBudgetStatus(
                 [call, response](absl::StatusOr<Answer> answer) {
                   if (answer.ok()) {
                     for (const auto& status : std::get<ledger::InspectAnswer>(*answer).budgets) {
-                      *response->add_budgets() = ToProto(status);
+                      ToProto(status, *response->add_budgets());
                     }
                   }
                   call->Finish(answer.status());

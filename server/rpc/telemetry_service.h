@@ -3,6 +3,7 @@
 #include "bursar/v1/telemetry_service.grpc.pb.h"
 #include "history/cost_query.h"
 #include "ledger/lane.h"
+#include "rpc/arena_messages.h"
 #include "rpc/call.h"
 #include "rpc/work_queue.h"
 
@@ -16,7 +17,10 @@ class TelemetryService final : public v1::TelemetryService::CallbackService {
  public:
   TelemetryService(const Edge& edge, ledger::Lanes& lanes, history::CostStore& costs,
                    WorkQueue& work)
-      : edge_(edge), lanes_(lanes), costs_(costs), work_(work) {}
+      : edge_(edge), lanes_(lanes), costs_(costs), work_(work) {
+    SetMessageAllocatorFor_CheckBudget(&check_messages_);
+    SetMessageAllocatorFor_RecordUsage(&record_messages_);
+  }
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -43,6 +47,8 @@ class TelemetryService final : public v1::TelemetryService::CallbackService {
   ledger::Lanes& lanes_;
   history::CostStore& costs_;
   WorkQueue& work_;
+  ArenaMessages<v1::CheckBudgetRequest, v1::CheckBudgetResponse> check_messages_;
+  ArenaMessages<v1::RecordUsageRequest, v1::RecordUsageResponse> record_messages_;
 };
 
 }  // namespace bursar::rpc

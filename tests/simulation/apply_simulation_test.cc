@@ -57,7 +57,7 @@ class Simulation {
   void CheckConservation() {
     absl::flat_hash_map<ledger::Id, int64_t> held, charged;
     for (const auto& [key, reservation] : ledger_.state().reservations) {
-      for (const auto& hold : reservation.holds) held[hold.counter] += hold.amount;
+      for (const auto& hold : reservation->holds) held[hold.counter] += hold.amount;
     }
     for (const auto& [key, record] : ledger_.state().records) {
       for (const auto& charge : record.charges) charged[charge.counter] += charge.amount;
