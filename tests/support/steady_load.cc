@@ -13,8 +13,9 @@ constexpr int64_t kHoldMax_nanousd = 1'000'000;
 
 }  // namespace
 
-SteadyLoad::SteadyLoad(const std::vector<std::string>& addresses, uint64_t seed, int callers)
-    : seed_(seed), counted_at_(absl::Now()) {
+SteadyLoad::SteadyLoad(const std::vector<std::string>& addresses, uint64_t seed,
+                       const std::string& name, int callers)
+    : seed_(seed), name_(name), counted_at_(absl::Now()) {
   for (const std::string& address : addresses) {
     clients_.push_back(std::make_unique<RpcClient>(address));
     clients_.back()->set_deadline(std::chrono::seconds(2));
@@ -57,7 +58,7 @@ bool SteadyLoad::RunOnce(int number, int round, std::mt19937_64& random) {
   const int64_t hold = 1 + static_cast<int64_t>(random() % kHoldMax_nanousd);
   const int64_t used = static_cast<int64_t>(random() % (3 * hold));
   const int what = static_cast<int>(random() % 10);
-  auto check = CheckOf(absl::StrCat(number, "/", round), hold);
+  auto check = CheckOf(absl::StrCat(name_, number, "/", round), hold);
   check.mutable_subject()->set_user(absl::StrCat("u", random() % 5));
   check.mutable_ttl()->set_seconds(3600);
   v1::CheckBudgetResponse checked;

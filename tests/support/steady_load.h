@@ -32,7 +32,9 @@ struct Acknowledged {
 // The calls follow from the seed; which replica answers does not.
 class SteadyLoad {
  public:
-  SteadyLoad(const std::vector<std::string>& addresses, uint64_t seed, int callers = 8);
+  // `name` begins every id, where several loads meet in one ledger.
+  SteadyLoad(const std::vector<std::string>& addresses, uint64_t seed, const std::string& name = "",
+             int callers = 8);
   ~SteadyLoad() { Stop(); }
 
   void Stop();  // when every call has its answer; safe to call twice
@@ -63,6 +65,7 @@ class SteadyLoad {
 
   std::vector<std::unique_ptr<RpcClient>> clients_;
   const uint64_t seed_;
+  const std::string name_;
   std::atomic<bool> stop_ = false;
   std::atomic<int> faulty_ = -1;
   std::atomic<int64_t> operations_ = 0, retries_ = 0, replayed_ = 0, longest_us_ = 0;
