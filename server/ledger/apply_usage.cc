@@ -106,7 +106,7 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
     const int64_t free = keep ? std::min(hold.amount, charge) : hold.amount;
     RETURN_IF_ERROR(CheckRoom(*counter, charge, -free));
     freed.emplace_back(counter, free);
-    stored.charges.push_back(Charge{hold.counter, charge});
+    stored.charges.push_back(Charge{hold.counter, hold.unit, charge});
   }
   for (size_t i = 0; i < freed.size(); ++i) {
     auto [counter, free] = freed[i];
@@ -159,7 +159,7 @@ absl::Status Bookkeeper::ChargeMatches(StoredRecord& stored) {
     const int64_t charge = ChargeIn(match.budget->unit, stored, tokens);
     counter->spent += charge;
     Touch(*counter, CauseOf(stored));
-    stored.charges.push_back(Charge{match.counter, charge});
+    stored.charges.push_back(Charge{match.counter, match.budget->unit, charge});
   }
   stored.answer.budgets = StatusesOf(matches.counted);
   return absl::OkStatus();
@@ -258,7 +258,7 @@ void Bookkeeper::End(Reservation& reservation) {
       const int64_t calls = hold.unit == Unit::kCalls ? hold.amount : 0;
       hold.expiry_charge = AmountIn(hold.unit, nanousd, tokens, calls);
       counter->spent += hold.expiry_charge;
-      stored.charges.push_back(Charge{hold.counter, hold.expiry_charge});
+      stored.charges.push_back(Charge{hold.counter, hold.unit, hold.expiry_charge});
     }
     reservation.expiry_nanousd = nanousd;
     AddRecord(std::move(stored));
@@ -281,7 +281,7 @@ void Bookkeeper::TakeBackExpiry(Reservation& reservation) {
     if (counter == nullptr) return;  // the batch starts over
     counter->spent -= hold.expiry_charge;
     Touch(*counter, CauseOf(reservation));
-    stored.charges.push_back(Charge{hold.counter, -hold.expiry_charge});
+    stored.charges.push_back(Charge{hold.counter, hold.unit, -hold.expiry_charge});
     hold.expiry_charge = 0;
   }
   reservation.expiry_nanousd = 0;

@@ -176,6 +176,9 @@ constexpr Column<RecordRow> kRecordColumns[] = {
     {"released_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.stored->answer.released_nanousd); }},
     {"overrun_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.stored->answer.overrun_nanousd); }},
     {"late", kBool, "", BURSAR_ROW { a.Bool(r.stored->answer.late); }},
+    {"adjusts", kUuid, "",
+     BURSAR_ROW { r.stored->adjusts ? a.Id(*r.stored->adjusts) : a.Null(); }},
+    {"adjust_reason", kText, "", BURSAR_ROW { AddText(a, r.stored->adjust_reason); }},
 };
 constexpr ListColumn<RecordRow> kCharges[] = {
     {"charged_counters", kUuid,
