@@ -81,17 +81,20 @@ int64_t ToInt(absl::string_view text) {
   return absl::SimpleAtoi(text, &value) ? value : 0;
 }
 
-void ReadCounters(const Rows& rows, ledger::State& state) {
+void ReadCounters(const Rows& rows, const ledger::Recollection& known, ledger::State& state) {
   for (int row = 0; row < rows.size(); ++row) {
-    ledger::Counter counter{.id = ledger::FromUuid(rows.Text(row, 0)),
-                            .budget_uid = ledger::FromUuid(rows.Text(row, 1)),
-                            .group = DecodeTexts(rows.Text(row, 2)),
-                            .window_start = rows.Time(row, 3),
-                            .window_end = rows.Time(row, 4),
-                            .spent = rows.Int(row, 5),
-                            .reserved = rows.Int(row, 6),
-                            .notified_percent = static_cast<int32_t>(rows.Int(row, 8)),
-                            .version = rows.Int(row, 7)};
+    const Id id = ledger::FromUuid(rows.Text(row, 0));
+    const ledger::Counter* same = known.FindCounter(id);
+    ledger::Counter counter{
+        .id = id,
+        .budget_uid = ledger::FromUuid(rows.Text(row, 1)),
+        .group = same != nullptr ? same->group : ledger::Group(DecodeTexts(rows.Text(row, 2))),
+        .window_start = rows.Time(row, 3),
+        .window_end = rows.Time(row, 4),
+        .spent = rows.Int(row, 5),
+        .reserved = rows.Int(row, 6),
+        .notified_percent = static_cast<int32_t>(rows.Int(row, 8)),
+        .version = rows.Int(row, 7)};
     state.locked.insert(counter.id);
     state.counters.emplace(counter.id, std::move(counter));
   }
@@ -196,8 +199,9 @@ absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view ten
   return book;
 }
 
-absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
-    absl::string_view tenant, const ledger::Footprint& footprint) {
+absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(absl::string_view tenant,
+                                                                const ledger::Footprint& footprint,
+                                                                const ledger::Recollection& known) {
   RETURN_IF_ERROR(EnsureConnected());
   const Array reservations = UuidArray(footprint.reservations);
   std::vector<Statement> statements;
@@ -205,20 +209,22 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
   statements.push_back(
       {kLockCounters, Params().Text(tenant).Add(UuidArray(footprint.counters)).Add(reservations)});
   statements.push_back({kLockReservations, Params().Text(tenant).Add(reservations)});
-  statements.push_back({kReadRecords, Params().Text(tenant).Add(UuidArray(footprint.records))});
   statements.push_back({kReadEpoch, Params().Text(tenant)});
+  if (!footprint.records.empty()) {
+    statements.push_back({kReadRecords, Params().Text(tenant).Add(UuidArray(footprint.records))});
+  }
   ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
   Locked locked;
   locked.state.locked.insert(footprint.counters.begin(), footprint.counters.end());
-  ReadCounters(results[1], locked.state);
+  ReadCounters(results[1], known, locked.state);
   ReadReservations(results[2], locked.state);
-  ReadRecords(results[3], locked.state);
-  if (results[4].size() == 0) {
+  if (!footprint.records.empty()) ReadRecords(results[4], locked.state);
+  if (results[3].size() == 0) {
     RETURN_IF_ERROR(Abandon());
     return NoSuchTenant(tenant);
   }
-  locked.book_epoch = results[4].Int(0, 0);
-  locked.state.now = results[4].Time(0, 1);
+  locked.book_epoch = results[3].Int(0, 0);
+  locked.state.now = results[3].Time(0, 1);
   return locked;
 }
 
