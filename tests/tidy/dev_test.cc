@@ -37,7 +37,7 @@ std::vector<std::string> VerbsIn(const std::string& help) {
   return verbs;
 }
 
-const std::vector<std::string> kVerbs = {"setup", "build", "test", "run",
+const std::vector<std::string> kVerbs = {"setup", "build", "test", "soak", "run",
                                          "demo",  "bench", "fmt",  "tidy"};
 
 TEST(Dev, HelpListsEveryVerb) {
