@@ -30,7 +30,7 @@ struct Config {
   // --insecure-no-auth: every caller is admin of tenant "default"; loopback only.
   bool insecure_no_auth = false;
   // --database-connections: ledger transactions at once, 1..64.
-  int database_connections = 4;
+  int database_connections = 12;
   // --ledger-horizon, like 45d, 12h; 1h to 3650d.
   absl::Duration ledger_horizon = absl::Hours(24 * 45);
   // --drain-timeout, like 20s, up to 1h: from SIGTERM to the end of calls.

@@ -101,9 +101,11 @@ void ConfigureLog(LogLevel lowest, LogFormat format) {
   TheOutput().format = format;
 }
 
+bool Logs(LogLevel level) { return level >= TheOutput().lowest; }
+
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (!Logs(level)) return;
   Output& output = TheOutput();
-  if (level < output.lowest) return;
   const std::string line = output.format == LogFormat::kJson ? JsonLine(level, event, fields)
                                                              : TextLine(level, event, fields);
   output.logger.log(spdlog::level::info, spdlog::string_view_t(line));

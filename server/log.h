@@ -20,6 +20,9 @@ struct LogField {
 // info, JSON.
 void ConfigureLog(LogLevel lowest, LogFormat format);
 
+// Whether lines of this level are written: ask before making fields that cost something.
+bool Logs(LogLevel level);
+
 // Writes one line for one event:
 // {"time":"2026-11-22T12:00:00.123456Z","level":"info","event":"...", fields}. `event` is a stable
 // name in snake_case. Thread-safe. Never pass a secret, a prompt or another's data.

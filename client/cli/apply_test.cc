@@ -77,11 +77,10 @@ TEST(Plan, WhatMeansTheSameIsUnchanged) {
 TEST(Plan, AnOverrideWithoutAStartIsTheOneThatWasApplied) {
   v1::Budget existing = Existing(kTeam);
   existing.mutable_overrides(0)->clear_start_time();
-  const auto plan = PlanBudgets(
-      {Wanted(
-          std::string(kSameTeam) +
-          R"(, "overrides": [{"group": {"user": "carol", "model": "m"}, "limit": 7, "reason": "r"}]})")},
-      {existing}, false, kNow);
+  const auto plan = PlanBudgets({Wanted(std::string(kSameTeam) +
+                                        R"(, "overrides": [{"limit": 7, "reason": "r",
+                               "group": {"user": "carol", "model": "m"}}]})")},
+                                {existing}, false, kNow);
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->unchanged, 1);
 }
@@ -91,7 +90,8 @@ TEST(Plan, SaysWhatChangesAndKeepsWhatTheFileDoesNotName) {
       {Wanted(R"({"id": "new", "limitCalls": 3, "window": {"kind": "KIND_DAY"}})"),
        Wanted(
            R"({"id": "team", "limitNanousd": 6000000000, "window": {"kind": "KIND_MONTH"},
-            "groupBy": ["user", "model"], "mode": "ENFORCEMENT_MODE_SOFT", "thresholdPercents": [50],
+            "groupBy": ["user", "model"], "mode": "ENFORCEMENT_MODE_SOFT",
+            "thresholdPercents": [50],
             "displayName": "T", "expireTime": "2027-01-01T00:00:00Z",
             "selector": [{"dimension": "team", "values": ["a", "b"]},
                          {"dimension": "agent", "values": ["x"], "exclude": true}]})")},
@@ -126,10 +126,11 @@ TEST(Plan, StateAndOverridesChangeWhereTheFileNamesThem) {
 }
 
 TEST(Plan, WhatIsFixedIsAnErrorThatNamesEach) {
-  const auto plan = PlanBudgets(
-      {Wanted(
-          R"({"id": "team", "limitTokens": 5, "window": {"kind": "KIND_DAY"}, "requireGroup": true})")},
-      {Existing(kTeam)}, false, kNow);
+  const auto plan =
+      PlanBudgets({Wanted(
+                      R"({"id": "team", "limitTokens": 5, "window": {"kind": "KIND_DAY"},
+              "requireGroup": true})")},
+                  {Existing(kTeam)}, false, kNow);
   EXPECT_EQ(plan.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(plan.status().message().find("delete the budget first"), std::string::npos);
   std::string fields;

@@ -16,7 +16,8 @@ TEST(BudgetFile, IsProtobufsJsonAndAnId) {
      "selector": [{"dimension": "team", "values": ["a", "b"], "exclude": true}],
      "thresholdPercents": [50], "mode": "ENFORCEMENT_MODE_SOFT", "displayName": "Day",
      "requireGroup": true, "expireTime": "2027-01-01T00:00:00Z"},
-    {"name": "budgets/snake", "limit_tokens": "9223372036854775807", "window": {"kind": "KIND_HOUR"},
+    {"name": "budgets/snake", "limit_tokens": "9223372036854775807",
+     "window": {"kind": "KIND_HOUR"},
      "overrides": [{"limit": 5, "reason": "r"}], "state": "STATE_FROZEN", "etag": "e",
      "createTime": "2026-01-01T00:00:00Z", "update_time": "never"}],
     "nextPageToken": ""})");

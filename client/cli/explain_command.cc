@@ -57,6 +57,15 @@ Status FindFirstHold(Server& server, const v1::BudgetStatus& status, DeniedCheck
   return called;
 }
 
+Status FindWhetherFrozen(Server& server, DeniedCheck* check) {
+  v1::GetBudgetRequest request;
+  request.set_name(check->denial.status().budget());
+  v1::GetBudgetResponse response;
+  const Status status = server.Call(&AdminStub::GetBudget, request, &response);
+  check->frozen = response.budget().state() == v1::Budget::STATE_FROZEN;
+  return status.code() == StatusCode::kNotFound ? Status() : status;
+}
+
 Status FindRemedies(Server& server, Story* story) {
   const v1::CostEvent* denial = story->denial();
   if (story->admitted() || denial == nullptr) return {};
@@ -65,6 +74,9 @@ Status FindRemedies(Server& server, Story* story) {
   const v1::BudgetStatus standing = Standing(check);
   if (denial->has_status() && standing.reserved() > 0) {
     if (Status status = FindFirstHold(server, standing, &check); !status.ok()) return status;
+  }
+  if (denial->reason() == "BUDGET_FROZEN") {
+    if (Status status = FindWhetherFrozen(server, &check); !status.ok()) return status;
   }
   story->remedies = RemediesFor(check);
   return {};

@@ -331,6 +331,29 @@ TEST_F(OperatorTest, ExplainsADenialWithTheCommandLineThatMendsIt) {
   EXPECT_NE(out_.str().find("\"limit\": \"1000000000\""), std::string::npos);
 }
 
+TEST_F(OperatorTest, ExplainLooksWhetherABudgetStillIsFrozen) {
+  server_.reservations = Say<v1::ListReservationsResponse>("");
+  server_.events = Say<v1::ListCostEventsResponse>(
+      R"pb(events {
+             kind: "DENIED"
+             reason: "BUDGET_FROZEN"
+             status { budget: "budgets/b" }
+           })pb");
+  server_.status = Say<v1::GetBudgetStatusResponse>("");
+  server_.get_budget = [](const v1::GetBudgetRequest& request, v1::GetBudgetResponse* response) {
+    EXPECT_EQ(request.name(), "budgets/b");
+    response->mutable_budget()->set_state(v1::Budget::STATE_FROZEN);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"explain", "r-9"}), 0) << err_.str();
+  EXPECT_NE(out_.str().find("bursar budgets unfreeze b"), std::string::npos);
+  server_.get_budget = [](const auto&, auto*) {
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "deleted");
+  };
+  EXPECT_EQ(Run({"explain", "r-9"}), 0) << err_.str();
+  EXPECT_NE(out_.str().find("b is no longer frozen"), std::string::npos);
+}
+
 TEST_F(OperatorTest, ExplainSaysWhereNothingIsKept) {
   server_.reservations = Say<v1::ListReservationsResponse>("");
   server_.events = Say<v1::ListCostEventsResponse>("");

@@ -13,6 +13,8 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
+constexpr char kAskAgain[] = "; ask again, under the same request id if you like";
+
 Unit UnitOf(const v1::BudgetStatus& status) {
   return status.unit() == v1::UNIT_UNSPECIFIED ? Unit::kCost : static_cast<Unit>(status.unit());
 }
@@ -116,10 +118,8 @@ Texts RemediesOfLimits(const DeniedCheck& check) {
   const v1::BudgetStatus& status = Standing(check);
   const bool applies = &status != &check.denial.status();
   return {applies ? "it fits by now: " + Amount(status, status.remaining()) + " is left of " +
-                        NameOf(status) + "; ask again, under the same request id if you like"
-                  : NameOf(status) +
-                        " no longer applies to this call; ask again, under the same "
-                        "request id if you like"};
+                        NameOf(status) + kAskAgain
+                  : NameOf(status) + " no longer applies to this call" + kAskAgain};
 }
 
 }  // namespace
@@ -136,8 +136,9 @@ std::vector<std::string> RemediesFor(const DeniedCheck& check) {
   if (reason == "BUDGET_EXHAUSTED" || reason == "BUDGET_HELD") return RemediesOfLimits(check);
   if (reason == "BUDGET_FROZEN") {
     const std::string id = BudgetId(check.denial.status().budget());
-    return {"unfreeze it when what stopped it is mended (`bursar budgets get " + id +
-            "` shows whether it still is frozen): bursar budgets unfreeze " + id};
+    if (!check.frozen) return {id + " is no longer frozen" + kAskAgain};
+    return {"unfreeze " + id +
+            ", when what it was stopped for is mended: bursar budgets unfreeze " + id};
   }
   if (reason == "PRICE_UNKNOWN") {
     return {"correct the model's name, if it is not really " + ModelText(check.denial.model()),

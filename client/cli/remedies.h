@@ -14,6 +14,7 @@ struct DeniedCheck {
   v1::CostEvent denial;
   std::vector<v1::BudgetStatus> now;             // where its budgets stand by now
   std::optional<absl::Time> first_hold_expires;  // of those in the budget that denied
+  bool frozen = false;                           // the budget that denied still is
 };
 
 // The budget that denied it, as it stands now, or as it stood then where it no longer applies.

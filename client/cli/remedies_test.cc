@@ -72,8 +72,12 @@ TEST(Remedies, SayThatItFitsByNowOrNoLongerApplies) {
 
 TEST(Remedies, OfEveryOtherReason) {
   EXPECT_EQ(Remedies("reason: \"BUDGET_FROZEN\" status { budget: \"budgets/b\" }", {}),
-            "unfreeze it when what stopped it is mended (`bursar budgets get b` shows whether it "
-            "still is frozen): bursar budgets unfreeze b");
+            "b is no longer frozen; ask again, under the same request id if you like");
+  DeniedCheck frozen{.frozen = true};
+  frozen.denial.set_reason("BUDGET_FROZEN");
+  frozen.denial.mutable_status()->set_budget("budgets/b");
+  EXPECT_EQ(RemediesFor(frozen).at(0),
+            "unfreeze b, when what it was stopped for is mended: bursar budgets unfreeze b");
   EXPECT_NE(Remedies("reason: \"PRICE_UNKNOWN\" model { provider: \"x\" name: \"y\" }", {})
                 .find("add a price for x/y"),
             std::string::npos);

@@ -78,7 +78,7 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
   Footprint footprint = FootprintOf(operations, memory.book,
                                     timed ? memory.GuessDatabaseTime(begin) : absl::UnixEpoch());
   footprint.counters.insert(also_lock.begin(), also_lock.end());
-  ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant(), footprint));
+  ASSIGN_OR_RETURN(LedgerStore::Locked locked, store_->Lock(memory.tenant(), footprint, memory));
   memory.SetDatabaseTime(locked.state.now, clock_.Now());
   if (locked.book_epoch != memory.book.epoch) {
     RETURN_IF_ERROR(store_->Abandon());
@@ -140,7 +140,7 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
   }
   std::vector<Id> also_lock;
   absl::Status failure;
-  for (int attempt = 1; attempt <= options_.attempts_max; ++attempt) {
+  for (int attempt = 1;; ++attempt) {
     auto answers = TryLocked(memory, operations, also_lock);
     if (answers.ok()) return *std::move(answers);
     failure = answers.status();
@@ -148,6 +148,7 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
       if (clock_.Now() - start > options_.unavailable_max) break;
       absl::SleepFor(absl::Milliseconds(20 * std::min(attempt, 10)));
     } else if (absl::IsAborted(failure)) {
+      if (clock_.Now() - start > options_.contended_max) break;
       absl::SleepFor(PauseAfter(attempt));
     } else {
       break;

@@ -8,6 +8,9 @@
 #include "usage/field_error.h"
 
 namespace bursar::ledger {
+namespace {
+constexpr absl::Duration kForgetIdle = absl::Minutes(10);
+}
 
 struct Lanes::Lane {
   explicit Lane(absl::string_view tenant) : memory(std::string(tenant)) {}
@@ -15,6 +18,7 @@ struct Lanes::Lane {
   std::deque<Item> queue;  // guarded by mutex_
   bool taken = false;      // guarded by mutex_: a worker runs it, or it waits in runnable_
   absl::Time report_due = absl::InfiniteFuture();  // guarded by mutex_: of memory.denials
+  absl::Time idle_since;                           // guarded by mutex_
   LaneMemory memory;                               // of the worker that runs it
 };
 
@@ -184,6 +188,7 @@ void Lanes::PutBack(Lane& lane, Batch waiting) {
                     std::make_move_iterator(waiting.end()));
   lane.taken = false;
   lane.report_due = lane.memory.denials.next_due();
+  lane.idle_since = clock_.Now();
   if (!lane.queue.empty()) MakeRunnable(lane);
 }
 
@@ -192,9 +197,14 @@ bool Lanes::IsStopping() {
   return stopping_;
 }
 
-void Lanes::ReportDenials() {
+void Lanes::TendIdle() {
   const absl::Time now = clock_.Now();
   absl::MutexLock lock(&mutex_);
+  absl::erase_if(lanes_, [&](const auto& entry) {
+    const Lane& lane = *entry.second;
+    return !lane.taken && lane.report_due == absl::InfiniteFuture() &&
+           now - lane.idle_since > kForgetIdle;
+  });
   for (auto& [tenant, lane] : lanes_) {
     if (lane->taken || now < lane->report_due) continue;
     lane->queue.push_back(Item{Report{}, absl::InfiniteFuture(), nullptr});

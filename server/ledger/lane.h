@@ -21,7 +21,9 @@ namespace bursar::ledger {
 struct LaneOptions {
   int batch_operations_max = 512;   // of one transaction, each settled record counted too
   int queue_operations_max = 8192;  // waiting, of one tenant; beyond: RESOURCE_EXHAUSTED
-  int attempts_max = 30;            // of one batch, after ABORTED
+  // How long a batch that somebody else is always faster than is run again (ABORTED): a contended
+  // tenant must not keep a worker from the others.
+  absl::Duration contended_max = absl::Seconds(8);
   absl::Duration unavailable_max =
       absl::Seconds(2);  // how long a batch is tried again after UNAVAILABLE
   absl::Duration horizon = absl::Hours(24 * 45);
@@ -55,9 +57,9 @@ class Lanes {
 
   void Submit(absl::string_view tenant, Operation operation, absl::Time deadline, Done done);
 
-  // Writes what is known of denials and is due (DenialTally), in lanes that are idle: to be called
-  // every second or so.
-  void ReportDenials();
+  // To be called every second or so: writes what is known of denials and is due (DenialTally) in
+  // lanes that are idle, and forgets lanes that were idle for ten minutes.
+  void TendIdle();
 
   // Finishes what is queued, then stops the workers. What comes later is UNAVAILABLE.
   void Stop();

@@ -55,7 +55,9 @@ class LedgerStore {
 
   // NOT_FOUND: there is no such tenant.
   virtual absl::StatusOr<BudgetBook> ReadBook(absl::string_view tenant) = 0;
-  virtual absl::StatusOr<Locked> Lock(absl::string_view tenant, const Footprint& footprint) = 0;
+  // What never changes of a counter is taken from `known` where it is there.
+  virtual absl::StatusOr<Locked> Lock(absl::string_view tenant, const Footprint& footprint,
+                                      const Recollection& known) = 0;
   // Writes what changed and commits. ABORTED too if a counter moved on since it was read, or the
   // database's clock has left a window that was charged.
   virtual absl::Status Write(absl::string_view tenant, const State& state,

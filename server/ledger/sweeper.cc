@@ -9,7 +9,7 @@ constexpr size_t kExpireMax = 256;  // of one operation
 }  // namespace
 
 absl::Status Sweeper::Sweep() {
-  lanes_.ReportDenials();
+  lanes_.TendIdle();
   ASSIGN_OR_RETURN(std::vector<Overdue> overdue, store_->FindAllOverdue(kSweepMax));
   for (const Overdue& of_tenant : overdue) {
     const auto& keys = of_tenant.reservations;

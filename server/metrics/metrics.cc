@@ -7,9 +7,11 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <utility>
 #include <vector>
 
@@ -28,7 +30,7 @@ const Histogram::BucketBoundaries kOperations = {1,   2,   4,   8,    16,   32, 
                                                  128, 256, 512, 1024, 2048, 4096};
 
 // A metric with N labels, and what has been counted for each combination of their values so far.
-// Finding one again costs a lock and a lookup, but builds no label set.
+// Finding one again builds nothing and waits for nobody.
 template <typename Metric, size_t N>
 class Labelled {
  public:
@@ -39,16 +41,29 @@ class Labelled {
 
   template <typename... Arguments>
   Metric& Of(const Values& values, const Arguments&... arguments) {
-    std::array<std::string, N> key;
+    {
+      const std::shared_lock<std::shared_mutex> lock(mutex_);
+      if (const auto known = known_.find(values); known != known_.end()) return *known->second;
+    }
+    Key key;
     for (size_t i = 0; i < N; ++i) key[i] = values[i];
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::shared_mutex> lock(mutex_);
     Metric*& metric = known_[key];
     if (metric == nullptr) metric = &family_.Add(LabelsOf(key), arguments...);
     return *metric;
   }
 
  private:
-  prometheus::Labels LabelsOf(const std::array<std::string, N>& values) const {
+  using Key = std::array<std::string, N>;
+  struct Less {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+    }
+  };
+
+  prometheus::Labels LabelsOf(const Key& values) const {
     prometheus::Labels labels;
     for (size_t i = 0; i < N; ++i) labels[names_[i]] = values[i];
     return labels;
@@ -56,8 +71,8 @@ class Labelled {
 
   prometheus::Family<Metric>& family_;
   const Names names_;
-  std::mutex mutex_;
-  std::map<std::array<std::string, N>, Metric*> known_;
+  std::shared_mutex mutex_;
+  std::map<Key, Metric*, Less> known_;
 };
 
 prometheus::Family<Counter>& NewCounter(prometheus::Registry& registry, const char* name,

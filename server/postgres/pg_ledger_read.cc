@@ -118,17 +118,20 @@ int64_t ToInt(absl::string_view text) {
   return absl::SimpleAtoi(text, &value) ? value : 0;
 }
 
-void ReadCounters(const Rows& rows, ledger::State& state) {
+void ReadCounters(const Rows& rows, const ledger::Recollection& known, ledger::State& state) {
   for (int row = 0; row < rows.size(); ++row) {
-    ledger::Counter counter{.id = ledger::FromUuid(rows.Text(row, 0)),
-                            .budget_uid = ledger::FromUuid(rows.Text(row, 1)),
-                            .group = DecodeTexts(rows.Text(row, 2)),
-                            .window_start = rows.Time(row, 3),
-                            .window_end = rows.Time(row, 4),
-                            .spent = rows.Int(row, 5),
-                            .reserved = rows.Int(row, 6),
-                            .notified_percent = static_cast<int32_t>(rows.Int(row, 8)),
-                            .version = rows.Int(row, 7)};
+    const Id id = ledger::FromUuid(rows.Text(row, 0));
+    const ledger::Counter* same = known.FindCounter(id);
+    ledger::Counter counter{
+        .id = id,
+        .budget_uid = ledger::FromUuid(rows.Text(row, 1)),
+        .group = same != nullptr ? same->group : ledger::Group(DecodeTexts(rows.Text(row, 2))),
+        .window_start = rows.Time(row, 3),
+        .window_end = rows.Time(row, 4),
+        .spent = rows.Int(row, 5),
+        .reserved = rows.Int(row, 6),
+        .notified_percent = static_cast<int32_t>(rows.Int(row, 8)),
+        .version = rows.Int(row, 7)};
     state.locked.insert(counter.id);
     state.counters.emplace(counter.id, std::move(counter));
   }
@@ -290,12 +293,13 @@ absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view ten
   return book;
 }
 
-absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
-    absl::string_view tenant, const ledger::Footprint& footprint) {
+absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(absl::string_view tenant,
+                                                                const ledger::Footprint& footprint,
+                                                                const ledger::Recollection& known) {
   RETURN_IF_ERROR(EnsureConnected());
   const Array reservations = UuidArray(footprint.reservations);
   const Array adjusted = UuidArray(footprint.adjusted);
-  const bool adjusts = !footprint.adjusted.empty();
+  const bool adjusts = !footprint.adjusted.empty();  // then their own ids are among the records
   std::vector<Statement> statements;
   auto add = [&](const char* sql) -> Params& {
     statements.push_back({sql, Params().Text(tenant)});
@@ -307,19 +311,20 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(
   if (adjusts) counters.Add(adjusted);
   add(kLockReservations).Add(reservations);
   if (adjusts) add(kLockUsageIds).Add(adjusted);
-  add(kReadRecords).Add(UuidArray(footprint.records));
+  const size_t unlocked = statements.size();  // from here on nothing waits for others
+  add(kReadEpoch);
+  if (!footprint.records.empty()) add(kReadRecords).Add(UuidArray(footprint.records));
   if (adjusts) add(kReadStandings).Add(adjusted);
   if (adjusts) add(kReadCharges).Add(adjusted);
-  add(kReadEpoch);
   ASSIGN_OR_RETURN(const auto results, session_->Pipeline(std::move(statements)));
   Locked locked;
   locked.state.locked.insert(footprint.counters.begin(), footprint.counters.end());
-  ReadCounters(results[1], locked.state);
+  ReadCounters(results[1], known, locked.state);
   ReadReservations(results[2], locked.state);
-  ReadRecords(results[adjusts ? 4 : 3], locked.state);
-  if (adjusts) ReadStandings(results[5], locked.state);
-  if (adjusts) ReadCharges(results[6], locked.state);
-  const Rows& epoch = results.back();
+  const Rows& epoch = results[unlocked];
+  if (!footprint.records.empty()) ReadRecords(results[unlocked + 1], locked.state);
+  if (adjusts) ReadStandings(results[unlocked + 2], locked.state);
+  if (adjusts) ReadCharges(results[unlocked + 3], locked.state);
   if (epoch.size() == 0) {
     RETURN_IF_ERROR(Abandon());
     return NoSuchTenant(tenant);

@@ -16,7 +16,8 @@ class PgLedgerStore final : public ledger::LedgerStore {
 
   absl::StatusOr<ledger::BudgetBook> ReadBook(absl::string_view tenant) override;
   absl::StatusOr<Locked> Lock(absl::string_view tenant,
-                              const ledger::Footprint& footprint) override;
+                              const ledger::Footprint& footprint,
+                              const ledger::Recollection& known) override;
   absl::Status Write(absl::string_view tenant, const ledger::State& state,
                      const ledger::Changes& changes) override;
   absl::Status Abandon() override;

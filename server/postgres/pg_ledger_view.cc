@@ -96,8 +96,8 @@ OverrideLimits OverridesOf(const ledger::Budget& budget, absl::Time now) {
 }
 
 // The window that is now is found by its end: counter_by_window is an index of columns that never
-// change, so that counting stays HOT. A budget of LIFETIME with a million groups is sorted whole:
-// 1.5 s for the first page on the machine of docs/architecture.md.
+// change, so that counting stays HOT. A budget of LIFETIME is sorted whole: 0.13 s a page with
+// 250,000 groups, measured on two cores.
 constexpr char kStatuses[] =
     "SELECT id, group_values, window_start, window_end, spent, reserved, used FROM ("
     "SELECT *, CASE WHEN group_limit = 0 THEN 1 "
@@ -136,19 +136,27 @@ ledger::Reservation ReadReservation(const Rows& rows, int row) {
           .expire_time = rows.Time(row, 13)};
 }
 
-// The budgets are looked up once, the counters of a hold each by its key.
-std::string HoldsIn(const Filter& filter, Conditions& conditions) {
-  Array ids(Element::kText);
+constexpr char kHeldCounters[] =
+    "SELECT c.id FROM budget b JOIN counter c ON c.budget_uid = b.uid AND c.tenant_id = $1 "
+    "WHERE b.tenant_id = $1 AND b.budget_id = ANY ($2::text[]) AND b.delete_time IS NULL "
+    "AND c.reserved <> 0";
+
+// The counters of a filter's budgets in which anything is held. They are asked for beforehand:
+// PostgreSQL hashes a list that it is given, and looks a subquery up for each of a million holds.
+absl::StatusOr<Array> HeldCounters(Session& session, absl::string_view tenant,
+                                   const Filter& filter) {
+  Array ids(Element::kText), counters(Element::kUuid);
   for (const auto& value : filter.values) ids.Text(value);
-  Placeholders& values = conditions.values();
-  return absl::StrCat(
-      filter.exclude ? "NOT " : "",
-      "EXISTS (SELECT FROM unnest(hold_counters, hold_amounts) AS hold(counter, amount) "
-      "JOIN counter c ON c.id = hold.counter AND c.tenant_id = reservation.tenant_id "
-      "WHERE hold.amount <> 0 AND c.budget_uid = ANY (ARRAY(SELECT uid FROM budget "
-      "WHERE tenant_id = ",
-      values.Text(conditions.tenant()), " AND budget_id = ANY (", values.Add(ids),
-      "::text[]) AND delete_time IS NULL)))");
+  ASSIGN_OR_RETURN(const Rows rows, session.Execute(kHeldCounters, Params().Text(tenant).Add(ids)));
+  for (int row = 0; row < rows.size(); ++row) counters.Id(ledger::FromUuid(rows.Text(row, 0)));
+  return counters;
+}
+
+std::string HoldsIn(const Filter& filter, const Array& counters, Placeholders& values) {
+  return absl::StrCat(filter.exclude ? "NOT " : "",
+                      "EXISTS (SELECT FROM unnest(hold_counters, hold_amounts) "
+                      "AS hold(counter, amount) WHERE amount <> 0 AND counter = ANY (",
+                      values.Add(counters), "::uuid[]))");
 }
 
 // A request id is found by its key, not by its text, which has no index.
@@ -163,10 +171,12 @@ std::string HasRequestId(const Filter& filter, Conditions& conditions) {
 
 // There is no index in the order of this list, because each reservation would pay for it twice,
 // when it is made and when it ends (its row then moves), on the way of every call. None is needed:
-// active reservations are few among all, and reservation_to_expire holds exactly those (a million
-// of them are sorted in 1 to 2 s); a request id is found by the primary key. Only the question for
-// every state reads the whole table, half a second for each million.
-std::string ReservationSql(const ledger::ReservationQuery& query, Conditions& conditions) {
+// active reservations are few among all, and reservation_to_expire holds exactly those; a request
+// id is found by the primary key. Only the question for every state reads the whole table.
+// Measured with a million reservations on two cores, a page of 100: 10 ms where 10,000 are active,
+// 0.9 s where all are, 0.3 s of every state.
+absl::StatusOr<std::string> ReservationSql(const ledger::ReservationQuery& query, Session& session,
+                                           Conditions& conditions) {
   bool active = query.state == ledger::ReservationState::kActive;
   if (query.state) conditions.Add(absl::StrCat("state = ", static_cast<int>(*query.state)));
   for (const Filter& filter : query.filters) {
@@ -174,7 +184,8 @@ std::string ReservationSql(const ledger::ReservationQuery& query, Conditions& co
       // What has ended holds nothing; said here too, so that the index of the active is used.
       if (!filter.exclude && !active) conditions.Add("state = 1");
       active |= !filter.exclude;
-      conditions.Add(HoldsIn(filter, conditions));
+      ASSIGN_OR_RETURN(const Array counters, HeldCounters(session, conditions.tenant(), filter));
+      conditions.Add(HoldsIn(filter, counters, conditions.values()));
     } else if (filter.dimension == "request_id") {
       conditions.Add(HasRequestId(filter, conditions));
     } else {
@@ -286,7 +297,7 @@ absl::StatusOr<ledger::ReservationPage> PgLedgerView::ListReservations(
     absl::string_view tenant, const ledger::ReservationQuery& query) {
   ASSIGN_OR_RETURN(auto session, pool_.Take());
   Conditions conditions(tenant);
-  const std::string sql = ReservationSql(query, conditions);
+  ASSIGN_OR_RETURN(const std::string sql, ReservationSql(query, *session.operator->(), conditions));
   std::vector<Statement> statements;
   statements.push_back({"SELECT clock_timestamp()", {}});
   statements.push_back({sql.c_str(), conditions.values().Take(), /*once=*/true});

@@ -88,7 +88,7 @@ grpc::ServerUnaryReactor* Call::Finish(const absl::Status& status) {
   if (absl::IsInternal(status) || absl::IsUnknown(status)) {
     Log(LogLevel::kError, "rpc_failed",
         {{"method", std::string(method_)}, {"error", status.ToString()}});
-  } else {
+  } else if (Logs(LogLevel::kDebug)) {
     Log(LogLevel::kDebug, "rpc_finished",
         {{"method", std::string(method_)},
          {"code", CodeName(status)},
