@@ -19,6 +19,9 @@ using ledger::Id;
 // The counters of reservations, and of records that are to be adjusted, are found here too, so that
 // one round trip locks all; one that another replica commits meanwhile is not, and then the batch
 // starts over.
+//
+// What looks a record up says `tenant_id || ''`, here and below: a plan made while the table is
+// young would else walk all records of the tenant, by charge time, for each one.
 #define BURSAR_LOCK_COUNTERS(more)                                                             \
   "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version, "  \
   "notified_percent FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("      \
@@ -27,7 +30,7 @@ using ledger::Id;
 constexpr char kLockCounters[] = BURSAR_LOCK_COUNTERS("");
 constexpr char kLockCountersOfRecordsToo[] = BURSAR_LOCK_COUNTERS(
     " || ARRAY(SELECT unnest(r.charged_counters) FROM usage_id u JOIN usage_record r "
-    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id = u.tenant_id "
+    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id || '' = u.tenant_id "
     "WHERE u.id = ANY ($4::uuid[]) AND u.tenant_id = $1)");
 #undef BURSAR_LOCK_COUNTERS
 
@@ -54,16 +57,15 @@ constexpr char kReadRecords[] =
     "SELECT u.id, u.fingerprint, r.cost_basis, r.price_version, r.released_nanousd, "
     "r.overrun_nanousd, r.late, " BURSAR_AMOUNTS
     " FROM usage_id u LEFT JOIN usage_record r "
-    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id = u.tenant_id "
+    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id || '' = u.tenant_id "
     "WHERE u.id = ANY ($2::uuid[]) AND u.tenant_id = $1";
 
-// Records that are to be adjusted, each with its earlier adjustments. What is joined or looked up
-// by another key than its own says `tenant_id || ''`, as UpdateSql does and for the same reason.
-#define BURSAR_STANDINGS                                                              \
-  "(SELECT u.id AS target, r.* FROM usage_id u JOIN usage_record r "                  \
-  "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id = u.tenant_id " \
-  "WHERE u.id = ANY ($2::uuid[]) AND u.tenant_id = $1 "                               \
-  "UNION ALL SELECT r.adjusts, r.* FROM usage_record r "                              \
+// Records that are to be adjusted, each with its earlier adjustments.
+#define BURSAR_STANDINGS                                                                    \
+  "(SELECT u.id AS target, r.* FROM usage_id u JOIN usage_record r "                        \
+  "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id || '' = u.tenant_id " \
+  "WHERE u.id = ANY ($2::uuid[]) AND u.tenant_id = $1 "                                     \
+  "UNION ALL SELECT r.adjusts, r.* FROM usage_record r "                                    \
   "WHERE r.adjusts = ANY ($2::uuid[]) AND r.adjusts IS NOT NULL AND r.tenant_id || '' = $1) r"
 constexpr char kReadStandings[] =
     "SELECT r.target, r.adjusts IS NULL, r.usage_id, r.reservation_id, r.charge_time, r.project, "
