@@ -46,7 +46,8 @@ constexpr Column<Counter> kCounterColumns[] = {
     {"window_end", kTimestamptz, "", [](const Counter& c, Array& a) { a.Time(c.window_end); }},
     {"spent", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.spent); }},
     {"reserved", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.reserved); }},
-    {"notified_percent", kSmallint, "", [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
+    {"notified_percent", kSmallint, "",
+     [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
     {"version", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.version + 1); }},
 };
 
@@ -55,7 +56,8 @@ constexpr Column<Counter> kCounterUpdates[] = {
     {"id", kUuid, "", [](const Counter& c, Array& a) { a.Id(c.id); }},
     {"spent", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.spent); }},
     {"reserved", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.reserved); }},
-    {"notified_percent", kSmallint, "", [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
+    {"notified_percent", kSmallint, "",
+     [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
     {"version", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.version + 1); }},
 };
 
@@ -200,7 +202,8 @@ struct EventRow {
 constexpr Column<EventRow> kEventColumns[] = {
     {"event_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.time); }},
     {"kind", kSmallint, "", BURSAR_ROW { a.Int(static_cast<int>(r.event->kind)); }},
-    {"counter_id", kUuid, "", BURSAR_ROW { r.event->counter ? a.Id(*r.event->counter) : a.Null(); }},
+    {"counter_id", kUuid, "",
+     BURSAR_ROW { r.event->counter ? a.Id(*r.event->counter) : a.Null(); }},
     {"budget_id", kText, "", BURSAR_STATUS(a.Text(s->budget_id))},
     {"display_name", kText, "", BURSAR_STATUS(a.Text(s->display_name))},
     {"group_values", kText, "", BURSAR_STATUS(a.Text(EncodeJson(s->group)))},

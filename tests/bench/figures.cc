@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "bench/stage.h"
 
 namespace bursar::bench {
 namespace {
@@ -113,6 +114,7 @@ int Take(const Request& request) {
       "%d cores for servers, PostgreSQL and load; medians of %d rounds of %s\n\n",
       std::thread::hardware_concurrency(), request.options.rounds,
       absl::FormatDuration(request.options.duration));
+  PrepareWal();
   bool all_measured = true;
   for (const Measure& measure : measures) {
     const Outcome outcome = measure.take(request.options);

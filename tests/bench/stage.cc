@@ -30,6 +30,22 @@ postgres::Rows Must(absl::StatusOr<postgres::Rows> rows) {
   std::exit(1);
 }
 
+void PrepareWal() {
+  const testing::TestDatabase database;
+  postgres::SessionOptions options;
+  options.url = database.superuser_url();
+  options.statement_timeout = absl::InfiniteDuration();
+  auto session = postgres::Session::Connect(options);
+  if (!session.ok()) Must(session.status());
+  Must((*session)->Execute("ALTER SYSTEM SET min_wal_size = '1GB'"));
+  Must((*session)->Execute("SELECT pg_reload_conf()"));
+  for (int i = 0; i < 64; ++i) {
+    Must((*session)->Execute(
+        "SELECT pg_logical_emit_message(false, 'bench', 'x'), pg_switch_wal()"));
+  }
+  Must((*session)->Execute("CHECKPOINT"));  // makes files that were written ready to be used again
+}
+
 std::vector<BudgetRow> ThreeBudgets() {
   return {{.id = "run", .group_by = "root_run"},
           {.id = "user-day", .group_by = "user", .window = Window::kDay},

@@ -60,6 +60,10 @@ class Stage {
 // The rows of one statement, or the end of the process.
 postgres::Rows Must(absl::StatusOr<postgres::Rows> rows);
 
+// Gives the cluster a gigabyte of WAL files to write into, as one has that has run for a while: a
+// young one makes a new file of zeros every 16 MiB, several a second under load.
+void PrepareWal();
+
 // Each call has its own id; 20 calls a run; users take turns. The name tells loads on one stage
 // apart.
 MakeCheck TypicalChecks(const std::string& name, int users = 1000);

@@ -110,7 +110,7 @@ class Bank : public ::testing::Test {
 };
 
 TEST_F(Bank, HoldsAllItsInvariantsThroughThreeReplicas) {
-  Run(HowLong(absl::Seconds(5)));
+  Run(HowLong(absl::Seconds(4)));
   absl::SleepFor(absl::Seconds(2.5));  // what was forgotten expires
   const auto findings = checker_.Check(seen_);
   const Verdict verdict = CompareWithTables(acknowledged_, fleet_.database());

@@ -120,7 +120,7 @@ TEST_F(DatabaseCrash, Kill9OfPostgresLosesAndDoublesNothing) {
 TEST_F(DatabaseCrash, AReplicaStoppedBetweenLockAndWriteHoldsUpNobodyForLong) {
   SteadyLoad load(addresses_, Seed());
   int caught = 0, tries = 0;
-  const int wanted = Soaking() ? 20 : 2;
+  const int wanted = Soaking() ? 20 : 1;
   for (; caught < wanted && tries < 400 * wanted; ++tries) {
     if (tries == 0) WarmUp(load);
     const int replica = tries % static_cast<int>(fleet_.size());

@@ -72,7 +72,7 @@ class Deadlock : public ::testing::Test {
 TEST_F(Deadlock, HierarchiesInRandomOrderMeetNone) {
   const uint64_t seed = Seed();
   ASSERT_EQ(fleet_.Sql("SHOW deadlock_timeout"), "50ms") << "otherwise none is looked for";
-  const absl::Time begin = absl::Now(), until = begin + HowLong(absl::Seconds(5));
+  const absl::Time begin = absl::Now(), until = begin + HowLong(absl::Seconds(3));
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) threads.emplace_back([=, this] { Call(seed, i, until); });
   int64_t waits = 0;  // moments at which a transaction waited for another's lock
