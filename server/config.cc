@@ -162,7 +162,8 @@ const Setting kSettings[] = {
      [](const std::string& value, Config& config) {
        return ReadText(value, "give a folder", config.data_dir);
      }},
-    {"database-connections", "COUNT", "Ledger transactions at once, 1 to 64 [12]", &ReadConnections},
+    {"database-connections", "COUNT", "Ledger transactions at once, 1 to 64 [12]",
+     &ReadConnections},
     {"migrate", "MODE",
      "auto: bring the database's tables up to date at the start; only: do that and exit; off: "
      "refuse to start if they are not [auto]",

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ledger/bookkeeper.h"
+#include "ledger/budget_status.h"
 #include "pricing/money.h"
 
 namespace bursar::ledger {
@@ -108,21 +109,7 @@ Reservation* Bookkeeper::FindReservation(const Id& key) {
 }
 
 BudgetStatus Bookkeeper::StatusOf(const Budget& budget, const Counter& counter) const {
-  BudgetStatus status{.budget_id = budget.id,
-                      .display_name = budget.display_name,
-                      .group = counter.group,
-                      .unit = budget.unit,
-                      .mode = budget.mode,
-                      .limit = budget.LimitFor(counter.group, state_.now),
-                      .spent = counter.spent,
-                      .reserved = counter.reserved,
-                      .window_start = counter.window_start,
-                      .window_end = counter.window_end};
-  status.crossed_threshold_percent =
-      CrossedThreshold(budget, status.limit, counter.spent + counter.reserved);
-  status.would_deny = budget.frozen || status.remaining() < 0;
-  status.counted_since = std::max(counter.window_start, budget.create_time);
-  return status;
+  return ledger::StatusOf(budget, counter, state_.now);
 }
 
 std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Match>& matches) {

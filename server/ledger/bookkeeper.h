@@ -59,7 +59,7 @@ class Bookkeeper {
   absl::Status ChargeMatches(StoredRecord& stored);
   void AddRecord(StoredRecord stored);
   StoredRecord RecordOf(const Reservation& reservation, absl::string_view kind) const;
-  void End(Reservation& reservation);
+  void End(Reservation& reservation, ReservationState state);
   void TakeBackExpiry(Reservation& reservation);
   void Free(Reservation& reservation, ReservationState state);
 
