@@ -2,6 +2,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "fail_point.h"
 #include "postgres/array.h"
 #include "postgres/json.h"
 #include "postgres/pg_budget_rows.h"
@@ -266,6 +267,7 @@ absl::Status NoSuchTenant(absl::string_view tenant) {
 }  // namespace
 
 absl::Status PgLedgerStore::EnsureConnected() {
+  if (BURSAR_PLANTED("answer_before_commit")) session_->Execute("COMMIT").status().IgnoreError();
   return session_->connected() ? absl::OkStatus() : session_->Reconnect();
 }
 
@@ -275,7 +277,9 @@ absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view ten
   std::vector<Statement> statements;
   statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
   statements.push_back({kReadSettings, Params().Text(tenant)});
-  statements.push_back({kReadBudgets, Params().Text(tenant)});
+  statements.push_back(
+      {BURSAR_SPOILED("dropped_tenant_filter", kReadBudgets, "tenant_id = $1", "$1 <> ''"),
+       Params().Text(tenant)});
   statements.push_back({"COMMIT", {}});
   ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
   const Rows& settings = results[1];
@@ -299,6 +303,7 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(absl::string_vie
                                                                 const ledger::Footprint& footprint,
                                                                 const ledger::Recollection& known) {
   RETURN_IF_ERROR(EnsureConnected());
+  BURSAR_FAIL_POINT("before_begin", );
   const Array reservations = UuidArray(footprint.reservations);
   const Array adjusted = UuidArray(footprint.adjusted);
   const bool adjusts = !footprint.adjusted.empty();  // then their own ids are among the records
@@ -308,7 +313,11 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(absl::string_vie
     return statements.back().params;
   };
   statements.push_back({"BEGIN", {}});
-  Params& counters = add(adjusts ? kLockCountersOfRecordsToo : kLockCounters);
+  const char* const lock = BURSAR_SPOILED(
+      "unsorted_locks",
+      BURSAR_SPOILED("check_then_act", kLockCounters, "ORDER BY id FOR NO KEY UPDATE", ""),
+      "ORDER BY id", "ORDER BY md5(id::text || pg_backend_pid())");
+  Params& counters = add(adjusts ? kLockCountersOfRecordsToo : lock);
   counters.Add(UuidArray(footprint.counters)).Add(reservations);
   if (adjusts) counters.Add(adjusted);
   add(kLockReservations).Add(reservations);
@@ -333,6 +342,8 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(absl::string_vie
   }
   locked.book_epoch = epoch.Int(0, 0);
   locked.state.now = epoch.Time(0, 1);
+  if (BURSAR_PLANTED("local_clock")) locked.state.now -= absl::Hours(3);  // a clock that is wrong
+  BURSAR_FAIL_POINT("after_lock", Abandon().IgnoreError());
   return locked;
 }
 
