@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/adjust_command.h"
 #include "cli/apply_command.h"
 #include "cli/budgets_command.h"
 #include "cli/check_command.h"
@@ -46,6 +47,7 @@ struct Program {
     global.AddTo(app);
     commands.push_back(std::make_unique<CheckCommand>(app));
     commands.push_back(std::make_unique<RecordCommand>(app));
+    commands.push_back(std::make_unique<AdjustCommand>(app));
     commands.push_back(std::make_unique<CostsCommand>(app));
     commands.push_back(std::make_unique<StatusCommand>(app));
     commands.push_back(std::make_unique<HoldsCommand>(app));

@@ -203,7 +203,7 @@ TEST_F(ProgramTest, AWrongWordIsNamedWithTheNearestAndExitsWith2) {
       {{"budgets", "craete"},
        "unknown command \"craete\"; did you mean create? (`bursar budgets --help` shows all)"},
       {{"frobnicate"},
-       "unknown command \"frobnicate\"; there are check, record, costs, status, holds, "
+       "unknown command \"frobnicate\"; there are check, record, adjust, costs, status, holds, "
        "events, explain, verify or budgets "
        "(`bursar --help` shows all)"},
       {{"check", "--usr=x"},

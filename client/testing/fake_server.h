@@ -53,6 +53,7 @@ class FakeServer {
   Answer<v1::ListReservationsRequest, v1::ListReservationsResponse> reservations;
   Answer<v1::ListCostEventsRequest, v1::ListCostEventsResponse> events;
   Answer<v1::VerifyLedgerRequest, v1::VerifyLedgerResponse> verify;
+  Answer<v1::AdjustUsageRequest, v1::AdjustUsageResponse> adjust;
 
  private:
   template <typename Request, typename Response>
@@ -145,6 +146,10 @@ class FakeServer {
     grpc::Status VerifyLedger(grpc::ServerContext* call, const v1::VerifyLedgerRequest* request,
                               v1::VerifyLedgerResponse* response) override {
       return server->Say(*call, server->verify, request, response);
+    }
+    grpc::Status AdjustUsage(grpc::ServerContext* call, const v1::AdjustUsageRequest* request,
+                             v1::AdjustUsageResponse* response) override {
+      return server->Say(*call, server->adjust, request, response);
     }
     FakeServer* server;
   };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ledger/bookkeeper.h"
+#include "ledger/budget_status.h"
 #include "pricing/money.h"
 
 namespace bursar::ledger {
@@ -108,21 +109,7 @@ Reservation* Bookkeeper::FindReservation(const Id& key) {
 }
 
 BudgetStatus Bookkeeper::StatusOf(const Budget& budget, const Counter& counter) const {
-  BudgetStatus status{.budget_id = budget.id,
-                      .display_name = budget.display_name,
-                      .group = counter.group,
-                      .unit = budget.unit,
-                      .mode = budget.mode,
-                      .limit = budget.LimitFor(counter.group, state_.now),
-                      .spent = counter.spent,
-                      .reserved = counter.reserved,
-                      .window_start = counter.window_start,
-                      .window_end = counter.window_end};
-  status.crossed_threshold_percent =
-      CrossedThreshold(budget, status.limit, counter.spent + counter.reserved);
-  status.would_deny = budget.frozen || status.remaining() < 0;
-  status.counted_since = std::max(counter.window_start, budget.create_time);
-  return status;
+  return ledger::StatusOf(budget, counter, state_.now);
 }
 
 std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Match>& matches) {
@@ -138,13 +125,15 @@ std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Match>& match
 std::vector<BudgetStatus> Bookkeeper::StatusesOf(const std::vector<Hold>& holds) {
   std::vector<BudgetStatus> statuses;
   statuses.reserve(holds.size());
-  for (const Hold& hold : holds) {
-    const Counter* counter = FindPinned(hold.counter);
-    if (counter == nullptr) continue;
-    const Budget* budget = state_.book->Find(counter->budget_uid);
-    if (budget != nullptr) statuses.push_back(StatusOf(*budget, *counter));  // else it was deleted
-  }
+  for (const Hold& hold : holds) AddStatusOf(hold.counter, statuses);
   return statuses;
+}
+
+void Bookkeeper::AddStatusOf(const Id& pinned, std::vector<BudgetStatus>& statuses) {
+  const Counter* counter = FindPinned(pinned);
+  if (counter == nullptr) return;
+  const Budget* budget = state_.book->Find(counter->budget_uid);
+  if (budget != nullptr) statuses.push_back(StatusOf(*budget, *counter));  // else it was deleted
 }
 
 absl::Status Bookkeeper::CheckRoom(const Counter& counter, int64_t spent, int64_t reserved) {
@@ -202,6 +191,9 @@ Footprint FootprintOf(std::span<const Operation> operations, const BudgetBook& b
       footprint.reservations.insert(extend->key);
     } else if (auto* inspect = std::get_if<Inspect>(&operation)) {
       AddMatches(book, inspect->subject, inspect->model, "model_call", now, footprint);
+    } else if (auto* adjust = std::get_if<Adjust>(&operation)) {
+      footprint.records.insert(adjust->key);
+      footprint.adjusted.insert(adjust->target);
     } else if (auto* expire = std::get_if<Expire>(&operation)) {
       footprint.reservations.insert(expire->keys.begin(), expire->keys.end());
     }

@@ -27,6 +27,7 @@ struct Counter {
 // A usage record as it is kept: what was said, what it cost, and which counters it charged.
 struct Charge {
   Id counter;
+  Unit unit = Unit::kCost;  // of the counter's budget
   int64_t amount = 0;
 };
 
@@ -37,6 +38,8 @@ struct StoredRecord {
   RecordAnswer answer;  // budgets empty: they are of the moment
   std::string priced_as;
   std::vector<Charge> charges;
+  std::optional<Id> adjusts;  // the record that this one corrects: all amounts are differences
+  std::string adjust_reason;
 };
 
 // What is remembered of the ledger; the database is asked afterwards whether it is still so.
@@ -61,6 +64,9 @@ struct State {
   // Shared with the answers about them: one that is to change is copied first if an answer has it.
   absl::flat_hash_map<Id, std::shared_ptr<Reservation>> reservations;
   absl::flat_hash_map<Id, StoredRecord> records;
+  // Records that are to be adjusted, as they stand: cost, tokens and charges with those of their
+  // earlier adjustments added; charges of counters that are gone are left out.
+  absl::flat_hash_map<Id, StoredRecord> standings;
 };
 
 // What a batch writes.
@@ -100,6 +106,7 @@ struct Footprint {
   std::set<Id> counters;
   std::set<Id> reservations;
   std::set<Id> records;
+  std::set<Id> adjusted;  // records that are to be adjusted; their counters are found through them
 };
 Footprint FootprintOf(std::span<const Operation> operations, const BudgetBook& book,
                       absl::Time now);

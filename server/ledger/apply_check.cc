@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "fail_point.h"
 #include "ledger/bookkeeper.h"
 #include "ledger/explain.h"
 #include "pricing/money.h"
@@ -75,6 +76,8 @@ Bookkeeper::Estimate Bookkeeper::EstimateOf(const Check& check) const {
   } else if (auto cost = state_.prices->CostOf(check.model, tokens, state_.now)) {
     estimate.cost_nanousd = cost->nanousd;
     estimate.priced_as = cost->priced_as;
+  } else if (BURSAR_PLANTED("unknown_price_is_free")) {
+    estimate.cost_nanousd = 0;
   }
   return estimate;
 }
@@ -89,7 +92,7 @@ std::optional<absl::StatusOr<CheckAnswer>> Bookkeeper::Replay(const Check& check
   }
   CheckAnswer answer{.replayed = true, .now = state_.now};
   if (known->state == ReservationState::kActive && known->expire_time <= state_.now) {
-    End(*known);
+    End(*known, ReservationState::kExpired);
   }
   answer.budgets = StatusesOf(known->holds);
   if (known->state != ReservationState::kActive) {
@@ -121,6 +124,7 @@ std::optional<Bookkeeper::Denial> Bookkeeper::FindDenial(const std::vector<Match
     const Counter* counter = Find(match);
     if (counter == nullptr) continue;
     const Budget& budget = *match.budget;
+    if (&match != &matches.front() && BURSAR_PLANTED("first_budget_decides")) break;
     if (budget.frozen) note(match, "BUDGET_FROZEN");
     if (budget.mode != Mode::kHard) continue;
     if (budget.unit == Unit::kCost && !estimate.cost_nanousd) note(match, "PRICE_UNKNOWN");

@@ -75,7 +75,7 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Extend& extend) {
   }
   ReservationAnswer answer{.now = state_.now};
   if (reservation->state == ReservationState::kActive && reservation->expire_time <= state_.now) {
-    End(*reservation);
+    End(*reservation, ReservationState::kExpired);
   }
   if (reservation->state != ReservationState::kActive) {
     answer.reason = "RESERVATION_ENDED";

@@ -164,6 +164,30 @@ TEST_F(ApplyTest, AnExpiryChargesWhatWasObservedAndALateSettlementCorrectsIt) {
   EXPECT_EQ(StatusOf("b").spent, 8) << "taken back once";
 }
 
+TEST_F(ApplyTest, AReleaseChargesWhatAStreamWasObservedToUse) {
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  int64_t spent = 0;
+  for (const std::string id : {"released", "expired"}) {
+    SCOPED_TRACE(id);
+    Check(id, kDollar);
+    const Id key = ReservationKey("default", id);
+    Extend progress{.reservation_id = id, .key = key, .observed = usage::TokenUsage{}};
+    (*progress.observed)[usage::TokenClass::kVisibleOutput] = 100'000;  // $0.20
+    ASSERT_TRUE(ledger_.Run<ReservationAnswer>(progress).ok());
+    if (id == "expired") {
+      ledger_.Advance(absl::Minutes(6));
+      ASSERT_EQ(ledger_.Run<ExpireAnswer>(Expire{{key}})->expired, 1);
+    }
+    Free(id);
+    Free(id);
+    EXPECT_EQ(StatusOf("b").spent, spent + kDollar / 5) << "it was billed";
+    EXPECT_EQ(StatusOf("b").reserved, 0);
+    Settle("u-" + id, id, 7);
+    EXPECT_EQ(StatusOf("b").spent, spent + 7) << "the settlement knows better";
+    spent += 7;
+  }
+}
+
 TEST_F(ApplyTest, ChargeOnExpiryChargesTheEstimate) {
   ledger_.book().charge_on_expiry = true;
   ledger_.AddBudget(CostBudget("b", 100 * kDollar));

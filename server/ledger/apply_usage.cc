@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "fail_point.h"
 #include "ledger/bookkeeper.h"
 #include "ledger/fingerprint.h"
 #include "status_macros.h"
@@ -18,11 +19,15 @@ int64_t ChargeIn(Unit unit, const StoredRecord& stored, int64_t tokens) {
   return AmountIn(unit, stored.answer.cost_nanousd, tokens, stored.calls);
 }
 
+// A stream that told of its progress: that is billed, whatever becomes of the call.
+bool WasObserved(const Reservation& reservation) {
+  return reservation.observed_nanousd > 0 || reservation.observed_tokens > 0;
+}
+
 // A call that was cut off without saying what it used: what was observed of it counts, if anything
 // was.
-bool WasObserved(const usage::UsageRecord& used, const Reservation& reservation) {
-  return used.outcome == Outcome::kCancelled &&
-         (reservation.observed_nanousd > 0 || reservation.observed_tokens > 0);
+bool CountsAsObserved(const usage::UsageRecord& used, const Reservation& reservation) {
+  return used.outcome == Outcome::kCancelled && WasObserved(reservation);
 }
 
 absl::Status NoSuchReservation(absl::string_view id) {
@@ -37,6 +42,7 @@ absl::Status NoSuchReservation(absl::string_view id) {
 std::optional<absl::StatusOr<RecordAnswer>> Bookkeeper::Replay(const Record& record) {
   auto known = state_.records.find(record.key);
   if (known == state_.records.end()) return std::nullopt;
+  if (BURSAR_PLANTED("replay_without_look")) return std::nullopt;
   if (known->second.record.fingerprint != record.fingerprint) {
     return absl::AlreadyExistsError(
         absl::StrCat("usage_id \"", record.usage.usage_id,
@@ -67,8 +73,8 @@ absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* re
     return absl::OkStatus();
   }
   if (unknown && reservation != nullptr) {
-    answer.cost_nanousd = WasObserved(used, *reservation) ? reservation->observed_nanousd
-                                                          : reservation->reserved_nanousd;
+    answer.cost_nanousd = CountsAsObserved(used, *reservation) ? reservation->observed_nanousd
+                                                               : reservation->reserved_nanousd;
     answer.cost_basis = CostBasis::kEstimated;
     stored.priced_as = reservation->priced_as;
     return absl::OkStatus();
@@ -94,23 +100,25 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
   RecordAnswer& answer = stored.answer;
   const bool active = reservation.state == ReservationState::kActive;
   const bool nobody_counted = !used.tokens && answer.cost_basis == CostBasis::kEstimated;
-  const int64_t held_tokens =
-      WasObserved(used, reservation) ? reservation.observed_tokens : reservation.reserved_tokens;
+  const int64_t held_tokens = CountsAsObserved(used, reservation) ? reservation.observed_tokens
+                                                                  : reservation.reserved_tokens;
   const int64_t tokens = nobody_counted ? held_tokens : answer.tokens.AllTokens();
   const bool keep = used.keep_reservation && active;
   std::vector<std::pair<Counter*, int64_t>> freed;
   for (Hold& hold : reservation.holds) {
     Counter* counter = FindPinned(hold.counter);
     if (counter == nullptr) return absl::OkStatus();  // the batch starts over
-    const int64_t charge = ChargeIn(hold.unit, stored, tokens);
+    int64_t charge = ChargeIn(hold.unit, stored, tokens);
+    if (BURSAR_PLANTED("overrun_trimmed")) charge = std::min(charge, hold.amount);
+    if (!active && BURSAR_PLANTED("late_settlement_dropped")) charge = 0;
     const int64_t free = keep ? std::min(hold.amount, charge) : hold.amount;
     RETURN_IF_ERROR(CheckRoom(*counter, charge, -free));
     freed.emplace_back(counter, free);
-    stored.charges.push_back(Charge{hold.counter, charge});
+    stored.charges.push_back(Charge{hold.counter, hold.unit, charge});
   }
   for (size_t i = 0; i < freed.size(); ++i) {
     auto [counter, free] = freed[i];
-    counter->spent += stored.charges[i].amount;
+    if (!BURSAR_PLANTED("settle_without_charge")) counter->spent += stored.charges[i].amount;
     counter->reserved -= free;
     reservation.holds[i].amount -= free;
     Touch(*counter, CauseOf(stored));
@@ -159,7 +167,7 @@ absl::Status Bookkeeper::ChargeMatches(StoredRecord& stored) {
     const int64_t charge = ChargeIn(match.budget->unit, stored, tokens);
     counter->spent += charge;
     Touch(*counter, CauseOf(stored));
-    stored.charges.push_back(Charge{match.counter, charge});
+    stored.charges.push_back(Charge{match.counter, match.budget->unit, charge});
   }
   stored.answer.budgets = StatusesOf(matches.counted);
   return absl::OkStatus();
@@ -239,10 +247,12 @@ StoredRecord Bookkeeper::RecordOf(const Reservation& reservation, absl::string_v
   return stored;
 }
 
-// Ends a reservation whose time is over. What is known to be used is charged, or the whole estimate
-// if the tenant wants that: as a record, so that history and gate stay the same.
-void Bookkeeper::End(Reservation& reservation) {
-  const bool whole = state_.book->charge_on_expiry;
+// Ends a reservation that nobody settled: its time is over, or it is released. What is known to be
+// used is charged, or at an expiry the whole estimate if the tenant wants that: as a record, so
+// that history and gate stay the same.
+void Bookkeeper::End(Reservation& reservation, ReservationState state) {
+  const bool expired = state == ReservationState::kExpired;
+  const bool whole = expired && state_.book->charge_on_expiry;
   const int64_t nanousd =
       std::max(reservation.observed_nanousd, whole ? reservation.reserved_nanousd : int64_t{0});
   const int64_t tokens =
@@ -258,13 +268,13 @@ void Bookkeeper::End(Reservation& reservation) {
       const int64_t calls = hold.unit == Unit::kCalls ? hold.amount : 0;
       hold.expiry_charge = AmountIn(hold.unit, nanousd, tokens, calls);
       counter->spent += hold.expiry_charge;
-      stored.charges.push_back(Charge{hold.counter, hold.expiry_charge});
+      stored.charges.push_back(Charge{hold.counter, hold.unit, hold.expiry_charge});
     }
     reservation.expiry_nanousd = nanousd;
     AddRecord(std::move(stored));
   }
-  NoteExpiry(reservation, nanousd);
-  Free(reservation, ReservationState::kExpired);
+  if (expired) NoteExpiry(reservation, nanousd);
+  Free(reservation, state);
 }
 
 // A late settlement says what was really used: what the expiry charged instead is taken back.
@@ -281,7 +291,7 @@ void Bookkeeper::TakeBackExpiry(Reservation& reservation) {
     if (counter == nullptr) return;  // the batch starts over
     counter->spent -= hold.expiry_charge;
     Touch(*counter, CauseOf(reservation));
-    stored.charges.push_back(Charge{hold.counter, -hold.expiry_charge});
+    stored.charges.push_back(Charge{hold.counter, hold.unit, -hold.expiry_charge});
     hold.expiry_charge = 0;
   }
   reservation.expiry_nanousd = 0;
@@ -297,9 +307,10 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Record& record) {
 absl::StatusOr<Answer> Bookkeeper::Run(const Release& release) {
   Reservation* reservation = FindReservation(release.key);
   if (reservation == nullptr) return NoSuchReservation(release.reservation_id);
-  if (reservation->state == ReservationState::kActive) {
-    Free(*reservation, ReservationState::kReleased);
-  } else if (reservation->state == ReservationState::kExpired) {
+  if (BURSAR_PLANTED("release_forgets_its_state") ||
+      reservation->state == ReservationState::kActive) {
+    End(*reservation, ReservationState::kReleased);
+  } else if (reservation->state == ReservationState::kExpired && !WasObserved(*reservation)) {
     TakeBackExpiry(*reservation);  // the call was not made, so nothing was used
   }
   return ReservationAnswer{
@@ -310,11 +321,12 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Expire& expire) {
   ExpireAnswer answer;
   for (const Id& key : expire.keys) {
     Reservation* reservation = FindReservation(key);
-    if (reservation == nullptr || reservation->state != ReservationState::kActive ||
-        reservation->expire_time > state_.now) {
+    const bool ended = reservation != nullptr && reservation->state != ReservationState::kActive;
+    if (reservation == nullptr || (ended && !BURSAR_PLANTED("expiry_forgets_state")) ||
+        (reservation->expire_time > state_.now && !BURSAR_PLANTED("expiry_of_what_lives"))) {
       continue;  // settled, released or extended meanwhile
     }
-    End(*reservation);
+    End(*reservation, ReservationState::kExpired);
     ++answer.expired;
   }
   return answer;

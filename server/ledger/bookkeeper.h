@@ -22,6 +22,7 @@ class Bookkeeper {
   absl::StatusOr<Answer> Run(const Release& release);
   absl::StatusOr<Answer> Run(const Extend& extend);
   absl::StatusOr<Answer> Run(const Inspect& inspect);
+  absl::StatusOr<Answer> Run(const Adjust& adjust);
   absl::StatusOr<Answer> Run(const Expire& expire);
   absl::StatusOr<Answer> Run(const Report& report);
 
@@ -58,7 +59,7 @@ class Bookkeeper {
   absl::Status ChargeMatches(StoredRecord& stored);
   void AddRecord(StoredRecord stored);
   StoredRecord RecordOf(const Reservation& reservation, absl::string_view kind) const;
-  void End(Reservation& reservation);
+  void End(Reservation& reservation, ReservationState state);
   void TakeBackExpiry(Reservation& reservation);
   void Free(Reservation& reservation, ReservationState state);
 
@@ -67,6 +68,14 @@ class Bookkeeper {
                            int64_t more_tokens, bool observed);
   absl::Status Grow(Reservation& reservation, int64_t more_nanousd, int64_t more_tokens);
   absl::Status Observe(Reservation& reservation, const usage::TokenUsage& observed);
+
+  // AdjustUsage (apply_adjust.cc).
+  StoredRecord* FindStanding(const Id& record);
+  absl::StatusOr<StoredRecord> DifferenceOf(const Adjust& adjust,
+                                            const StoredRecord& standing) const;
+  absl::Status ChargeDifference(const Adjust& adjust, StoredRecord& standing,
+                                StoredRecord& difference);
+  std::vector<BudgetStatus> StatusesOf(const std::vector<Charge>& charges);
 
   // Shared (apply.cc).
   Matches MatchNow(const usage::Subject& subject, const usage::Model& model,
@@ -78,6 +87,7 @@ class Bookkeeper {
   BudgetStatus StatusOf(const Budget& budget, const Counter& counter) const;
   std::vector<BudgetStatus> StatusesOf(const std::vector<Match>& matches);
   std::vector<BudgetStatus> StatusesOf(const std::vector<Hold>& holds);
+  void AddStatusOf(const Id& pinned, std::vector<BudgetStatus>& statuses);
   // The counter with the sums added, or OUT_OF_RANGE if they leave int64. Changes nothing.
   static absl::Status CheckRoom(const Counter& counter, int64_t spent, int64_t reserved);
 

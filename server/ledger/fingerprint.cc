@@ -62,4 +62,12 @@ Id FingerprintOf(const usage::UsageRecord& r) {
   return hash.Finish();
 }
 
+Id FingerprintOf(const Adjust& adjust) {
+  IdHash hash("adjust/1");
+  hash.Add(adjust.usage_id).Add(int64_t{adjust.tokens.has_value()});
+  if (adjust.tokens) Add(hash, *adjust.tokens);
+  hash.Add(adjust.cost_nanousd.value_or(-1)).Add(adjust.reason);
+  return hash.Finish();
+}
+
 }  // namespace bursar::ledger

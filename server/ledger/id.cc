@@ -19,8 +19,9 @@ int HexValue(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
 
 IdHash& IdHash::Add(absl::string_view part) {
   const uint32_t length = static_cast<uint32_t>(part.size());
-  bytes_.append(reinterpret_cast<const char*>(&length), sizeof(length));
-  bytes_.append(part.data(), part.size());
+  const char* const size = reinterpret_cast<const char*>(&length);
+  bytes_.insert(bytes_.end(), size, size + sizeof(length));
+  bytes_.insert(bytes_.end(), part.begin(), part.end());
   return *this;
 }
 

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 
 namespace bursar::ledger {
@@ -36,7 +37,7 @@ class IdHash {
   Id Finish() const;
 
  private:
-  std::string bytes_;
+  absl::InlinedVector<char, 512> bytes_;  // a whole fingerprint fits
 };
 
 std::string ToUuid(const Id& id);     // "00112233-4455-6677-8899-aabbccddeeff"

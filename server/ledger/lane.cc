@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "fail_point.h"
 #include "ledger/batch_runner.h"
 #include "usage/field_error.h"
 
@@ -74,6 +75,11 @@ class Lanes::Worker {
       waiting.push_back(Item{Report{std::move(denials)}, absl::InfiniteFuture(), nullptr});
     }
     lanes_.PutBack(lane, std::move(waiting));  // first, so that another worker can go on
+#ifdef BURSAR_FAIL_POINTS
+    if (const absl::Status lost = ReachFailPoint("before_answer"); !lost.ok()) {
+      for (auto& answer : answers) answer = lost;
+    }
+#endif
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].done) batch[i].done(std::move(answers[i]));
     }

@@ -104,6 +104,19 @@ struct Inspect {
   usage::Model model;
 };
 
+// Says what a record really used or cost. Either tokens, priced as the record's own would have
+// been, or the cost.
+struct Adjust {
+  std::string adjustment_id;
+  Id key;  // UsageKey of the record that says the difference: kAdjustmentIdPrefix + adjustment_id
+  Id fingerprint;
+  std::string usage_id;
+  Id target;  // UsageKey of usage_id
+  std::optional<usage::TokenUsage> tokens;
+  std::optional<int64_t> cost_nanousd;
+  std::string reason;
+};
+
 // Ends reservations whose time is over; others are left alone.
 struct Expire {
   std::vector<Id> keys;
@@ -114,7 +127,7 @@ struct Report {
   std::vector<CostEvent> denials;
 };
 
-using Operation = std::variant<Check, Record, Release, Extend, Inspect, Expire, Report>;
+using Operation = std::variant<Check, Record, Release, Extend, Inspect, Adjust, Expire, Report>;
 
 enum class Decision { kAllow = 1, kAllowWithCaps, kDeny };
 
@@ -194,6 +207,11 @@ struct InspectAnswer {
   std::vector<BudgetStatus> budgets;
 };
 
+struct AdjustAnswer {
+  int64_t delta_nanousd = 0;          // of the first answer, if it is a repeat
+  std::vector<BudgetStatus> budgets;  // that the record charged, as they stand now
+};
+
 struct ExpireAnswer {
   int expired = 0;
 };
@@ -201,6 +219,6 @@ struct ExpireAnswer {
 struct ReportAnswer {};
 
 using Answer = std::variant<CheckAnswer, RecordAnswer, ReservationAnswer, InspectAnswer,
-                            ExpireAnswer, ReportAnswer>;
+                            AdjustAnswer, ExpireAnswer, ReportAnswer>;
 
 }  // namespace bursar::ledger

@@ -143,6 +143,16 @@ usage::Model DecodeModel(absl::string_view text) {
   });
 }
 
+std::vector<usage::GuardrailHit> DecodeGuardrailHits(absl::string_view text) {
+  return DecodeOr<std::vector<usage::GuardrailHit>>(text, [](const Json& json) {
+    std::vector<usage::GuardrailHit> hits;
+    for (const Json& one : json) {
+      hits.push_back({one.value("name", ""), one.value("action", ""), one.value("stage", "")});
+    }
+    return hits;
+  });
+}
+
 std::vector<ledger::Filter> DecodeFilters(absl::string_view text) {
   return DecodeOr<std::vector<ledger::Filter>>(text, [](const Json& json) {
     std::vector<ledger::Filter> filters;

@@ -27,6 +27,7 @@ std::map<std::string, std::string> DecodeTexts(absl::string_view json);
 std::map<std::string, int64_t> DecodeCounts(absl::string_view json);
 usage::Subject DecodeSubject(absl::string_view json);
 usage::Model DecodeModel(absl::string_view json);
+std::vector<usage::GuardrailHit> DecodeGuardrailHits(absl::string_view json);
 std::vector<ledger::Filter> DecodeFilters(absl::string_view json);
 std::vector<ledger::LimitOverride> DecodeOverrides(absl::string_view json);
 std::vector<std::string> DecodeTextList(absl::string_view json);

@@ -31,17 +31,19 @@ constexpr DimensionColumn kColumns[] = {
     {"guardrail", "guardrails->0->>'name'"},
 };
 
-// What is summed, in the order that ReadRow expects.
+// What is summed, in the order that ReadRow expects. An adjustment has the dimensions of its
+// record, and changes its cost and tokens; the call and all that happened in it are counted once.
 constexpr char kMeasures[] =
     "coalesce(sum(calls), 0)::bigint AS calls, "
-    "count(*) FILTER (WHERE outcome = 2) AS failed_calls, "
+    "count(*) FILTER (WHERE outcome = 2 AND adjusts IS NULL) AS failed_calls, "
     "count(*) FILTER (WHERE attempt > 1) AS retried_calls, "
     "count(*) FILTER (WHERE attempt > 1 AND outcome = 1) AS recovered_calls, "
-    "coalesce(sum(jsonb_array_length(guardrails)), 0)::bigint AS guardrail_hits, "
+    "coalesce(sum(jsonb_array_length(guardrails)) FILTER (WHERE adjusts IS NULL), 0)::bigint "
+    "AS guardrail_hits, "
     "coalesce(sum(cost_nanousd), 0)::bigint AS cost, "
     "count(*) FILTER (WHERE cost_basis = 4) AS unpriced_calls, "
     "coalesce(sum(cost_nanousd) FILTER (WHERE cost_basis <> 1), 0)::bigint AS estimated, "
-    "count(*) FILTER (WHERE outcome = 1) AS succeeded, "
+    "count(*) FILTER (WHERE outcome = 1 AND adjusts IS NULL) AS succeeded, "
     "percentile_disc(0.50) WITHIN GROUP (ORDER BY latency_us) AS latency_p50, "
     "percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_us) AS latency_p95, "
     "percentile_disc(0.99) WITHIN GROUP (ORDER BY latency_us) AS latency_p99, "

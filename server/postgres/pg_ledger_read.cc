@@ -2,6 +2,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "fail_point.h"
 #include "postgres/array.h"
 #include "postgres/json.h"
 #include "postgres/pg_budget_rows.h"
@@ -16,14 +17,23 @@ namespace {
 
 using ledger::Id;
 
-// The reservations' counters are found here too, so that one round trip locks all; a reservation
-// that another replica commits meanwhile is not, and then the batch starts over.
-constexpr char kLockCounters[] =
-    "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version, "
-    "notified_percent FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("
-    "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = "
-    "$1)) "
-    "ORDER BY id FOR NO KEY UPDATE";
+// The counters of reservations, and of records that are to be adjusted, are found here too, so that
+// one round trip locks all; one that another replica commits meanwhile is not, and then the batch
+// starts over.
+//
+// What looks a record up says `tenant_id || ''`, here and below: a plan made while the table is
+// young would else walk all records of the tenant, by charge time, for each one.
+#define BURSAR_LOCK_COUNTERS(more)                                                             \
+  "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version, "  \
+  "notified_percent FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("      \
+  "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = " \
+  "$1)" more ") ORDER BY id FOR NO KEY UPDATE"
+constexpr char kLockCounters[] = BURSAR_LOCK_COUNTERS("");
+constexpr char kLockCountersOfRecordsToo[] = BURSAR_LOCK_COUNTERS(
+    " || ARRAY(SELECT unnest(r.charged_counters) FROM usage_id u JOIN usage_record r "
+    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id || '' = u.tenant_id "
+    "WHERE u.id = ANY ($4::uuid[]) AND u.tenant_id = $1)");
+#undef BURSAR_LOCK_COUNTERS
 
 constexpr char kLockReservations[] =
     "SELECT id, request_id, state, subject, model, event_type, reserved_nanousd, reserved_tokens, "
@@ -32,15 +42,45 @@ constexpr char kLockReservations[] =
     "expiry_nanousd, end_time, version "
     "FROM reservation WHERE id = ANY ($2::uuid[]) AND tenant_id = $1 ORDER BY id FOR NO KEY UPDATE";
 
+// Of records that are to be adjusted: one that charged no counter has no other row that two
+// replicas would meet at.
+constexpr char kLockUsageIds[] =
+    "SELECT id FROM usage_id WHERE id = ANY ($2::uuid[]) AND tenant_id = $1 "
+    "ORDER BY id FOR NO KEY UPDATE";
+
+// What ReadAmounts reads.
+#define BURSAR_AMOUNTS                                                                           \
+  "r.cost_nanousd, r.uncached_input_tokens, r.cache_read_tokens, r.cache_write_5m_tokens, "      \
+  "r.cache_write_1h_tokens, r.visible_output_tokens, r.reasoning_tokens, r.input_audio_tokens, " \
+  "r.output_audio_tokens, r.input_image_tokens, r.output_image_tokens, r.other_tokens, "         \
+  "r.billed_units"
 constexpr char kReadRecords[] =
-    "SELECT u.id, u.fingerprint, r.cost_nanousd, r.cost_basis, r.price_version, "
-    "r.uncached_input_tokens, r.cache_read_tokens, r.cache_write_5m_tokens, "
-    "r.cache_write_1h_tokens, r.visible_output_tokens, r.reasoning_tokens, r.input_audio_tokens, "
-    "r.output_audio_tokens, r.input_image_tokens, r.output_image_tokens, r.other_tokens, "
-    "r.billed_units, r.released_nanousd, r.overrun_nanousd, r.late "
-    "FROM usage_id u LEFT JOIN usage_record r "
-    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id = u.tenant_id "
+    "SELECT u.id, u.fingerprint, r.cost_basis, r.price_version, r.released_nanousd, "
+    "r.overrun_nanousd, r.late, " BURSAR_AMOUNTS
+    " FROM usage_id u LEFT JOIN usage_record r "
+    "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id || '' = u.tenant_id "
     "WHERE u.id = ANY ($2::uuid[]) AND u.tenant_id = $1";
+
+// Records that are to be adjusted, each with its earlier adjustments.
+#define BURSAR_STANDINGS                                                                    \
+  "(SELECT u.id AS target, r.* FROM usage_id u JOIN usage_record r "                        \
+  "ON r.receive_time = u.receive_time AND r.id = u.id AND r.tenant_id || '' = u.tenant_id " \
+  "WHERE u.id = ANY ($2::uuid[]) AND u.tenant_id = $1 "                                     \
+  "UNION ALL SELECT r.adjusts, r.* FROM usage_record r "                                    \
+  "WHERE r.adjusts = ANY ($2::uuid[]) AND r.adjusts IS NOT NULL AND r.tenant_id || '' = $1) r"
+constexpr char kReadStandings[] =
+    "SELECT r.target, r.adjusts IS NULL, r.usage_id, r.reservation_id, r.charge_time, r.project, "
+    "r.team, r.user_name, r.agent, r.workflow, r.tool, r.run, r.parent_run, r.root_run, r.labels, "
+    "r.provider, r.model, r.service_tier, r.region, r.requested_model, r.account, r.event_type, "
+    "r.step, r.outcome, r.error_type, r.error_category, r.error_severity, "
+    "r.guardrails, " BURSAR_AMOUNTS " FROM " BURSAR_STANDINGS;
+constexpr char kReadCharges[] =
+    "SELECT r.target, c.id, b.unit, sum(charge.amount)::bigint FROM " BURSAR_STANDINGS
+    " CROSS JOIN LATERAL unnest(r.charged_counters, r.charged_amounts) AS charge(counter, amount) "
+    "JOIN counter c ON c.id = charge.counter AND c.tenant_id || '' = $1 "
+    "JOIN budget b ON b.uid = c.budget_uid GROUP BY 1, 2, 3 ORDER BY 1, 2";
+#undef BURSAR_STANDINGS
+#undef BURSAR_AMOUNTS
 
 constexpr char kReadEpoch[] =
     "SELECT budget_epoch, clock_timestamp() FROM tenant WHERE tenant_id = $1";
@@ -140,25 +180,82 @@ void ReadReservations(const Rows& rows, ledger::State& state) {
   }
 }
 
+// What a record cost and used, from the columns that begin at `column`.
+void ReadAmounts(const Rows& rows, int row, int column, ledger::RecordAnswer& answer) {
+  answer.cost_nanousd = rows.Int(row, column++);
+  for (int64_t& tokens : answer.tokens.tokens) tokens = rows.Int(row, column++);
+  answer.tokens.other_tokens = DecodeCounts(rows.Text(row, column++));
+  answer.tokens.billed_units = DecodeCounts(rows.Text(row, column));
+}
+
 void ReadRecords(const Rows& rows, ledger::State& state) {
-  constexpr int kFirstToken = 5;
   for (int row = 0; row < rows.size(); ++row) {
     ledger::StoredRecord stored;
     stored.record.key = ledger::FromUuid(rows.Text(row, 0));
     stored.record.fingerprint = ledger::FromUuid(rows.Text(row, 1));
     ledger::RecordAnswer& answer = stored.answer;
-    answer.cost_nanousd = rows.Int(row, 2);
-    answer.cost_basis = static_cast<usage::CostBasis>(rows.Int(row, 3));
-    answer.price_version = std::string(rows.Text(row, 4));
-    for (int i = 0; i < usage::kTokenClasses; ++i) {
-      answer.tokens.tokens[i] = rows.Int(row, kFirstToken + i);
-    }
-    answer.tokens.other_tokens = DecodeCounts(rows.Text(row, 15));
-    answer.tokens.billed_units = DecodeCounts(rows.Text(row, 16));
-    answer.released_nanousd = rows.Int(row, 17);
-    answer.overrun_nanousd = rows.Int(row, 18);
-    answer.late = rows.Bool(row, 19);
+    answer.cost_basis = static_cast<usage::CostBasis>(rows.Int(row, 2));
+    answer.price_version = std::string(rows.Text(row, 3));
+    answer.released_nanousd = rows.Int(row, 4);
+    answer.overrun_nanousd = rows.Int(row, 5);
+    answer.late = rows.Bool(row, 6);
+    ReadAmounts(rows, row, 7, answer);
     state.records.emplace(stored.record.key, std::move(stored));
+  }
+}
+
+// Whose call it was and how it went, from the columns that begin at `column`; the next one.
+int ReadCall(const Rows& rows, int row, int column, usage::UsageRecord& used) {
+  auto text = [&] { return std::string(rows.Text(row, column++)); };
+  auto number = [&] { return static_cast<int>(rows.Int(row, column++)); };
+  usage::Subject& subject = used.subject;
+  for (std::string* field :
+       {&subject.project, &subject.team, &subject.user, &subject.agent, &subject.workflow,
+        &subject.tool, &subject.run, &subject.parent_run, &subject.root_run}) {
+    *field = text();
+  }
+  subject.labels = DecodeTexts(rows.Text(row, column++));
+  usage::Model& model = used.model;
+  for (std::string* field : {&model.provider, &model.name, &model.service_tier, &model.region,
+                             &model.requested_name, &model.account}) {
+    *field = text();
+  }
+  used.event_type = text();
+  used.step = text();
+  used.outcome = static_cast<usage::Outcome>(number());
+  used.error.type = text();
+  used.error.category = number();
+  used.error.severity = number();
+  used.guardrail_hits = DecodeGuardrailHits(rows.Text(row, column++));
+  return column;
+}
+
+void ReadStandings(const Rows& rows, ledger::State& state) {
+  constexpr int kFirstOfCall = 5;
+  for (int row = 0; row < rows.size(); ++row) {
+    const ledger::Id target = ledger::FromUuid(rows.Text(row, 0));
+    ledger::StoredRecord& standing = state.standings[target];
+    usage::UsageRecord said;
+    ledger::RecordAnswer amounts;
+    ReadAmounts(rows, row, ReadCall(rows, row, kFirstOfCall, said), amounts);
+    standing.answer.cost_nanousd += amounts.cost_nanousd;
+    standing.answer.tokens += amounts.tokens;
+    if (!rows.Bool(row, 1)) continue;  // one of its adjustments
+    standing.record.key = target;
+    standing.charge_time = rows.Time(row, 4);
+    said.usage_id = std::string(rows.Text(row, 2));
+    said.reservation_id = std::string(rows.Text(row, 3));
+    standing.record.usage = std::move(said);
+  }
+}
+
+void ReadCharges(const Rows& rows, ledger::State& state) {
+  for (int row = 0; row < rows.size(); ++row) {
+    const auto standing = state.standings.find(ledger::FromUuid(rows.Text(row, 0)));
+    if (standing == state.standings.end()) continue;  // committed since the standings were read
+    standing->second.charges.push_back({ledger::FromUuid(rows.Text(row, 1)),
+                                        static_cast<ledger::Unit>(rows.Int(row, 2)),
+                                        rows.Int(row, 3)});
   }
 }
 
@@ -170,6 +267,7 @@ absl::Status NoSuchTenant(absl::string_view tenant) {
 }  // namespace
 
 absl::Status PgLedgerStore::EnsureConnected() {
+  if (BURSAR_PLANTED("answer_before_commit")) session_->Execute("COMMIT").status().IgnoreError();
   return session_->connected() ? absl::OkStatus() : session_->Reconnect();
 }
 
@@ -179,7 +277,9 @@ absl::StatusOr<ledger::BudgetBook> PgLedgerStore::ReadBook(absl::string_view ten
   std::vector<Statement> statements;
   statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
   statements.push_back({kReadSettings, Params().Text(tenant)});
-  statements.push_back({kReadBudgets, Params().Text(tenant)});
+  statements.push_back(
+      {BURSAR_SPOILED("dropped_tenant_filter", kReadBudgets, "tenant_id = $1", "$1 <> ''"),
+       Params().Text(tenant)});
   statements.push_back({"COMMIT", {}});
   ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
   const Rows& settings = results[1];
@@ -203,28 +303,47 @@ absl::StatusOr<ledger::LedgerStore::Locked> PgLedgerStore::Lock(absl::string_vie
                                                                 const ledger::Footprint& footprint,
                                                                 const ledger::Recollection& known) {
   RETURN_IF_ERROR(EnsureConnected());
+  BURSAR_FAIL_POINT("before_begin", );
   const Array reservations = UuidArray(footprint.reservations);
+  const Array adjusted = UuidArray(footprint.adjusted);
+  const bool adjusts = !footprint.adjusted.empty();  // then their own ids are among the records
   std::vector<Statement> statements;
+  auto add = [&](const char* sql) -> Params& {
+    statements.push_back({sql, Params().Text(tenant)});
+    return statements.back().params;
+  };
   statements.push_back({"BEGIN", {}});
-  statements.push_back(
-      {kLockCounters, Params().Text(tenant).Add(UuidArray(footprint.counters)).Add(reservations)});
-  statements.push_back({kLockReservations, Params().Text(tenant).Add(reservations)});
-  statements.push_back({kReadEpoch, Params().Text(tenant)});
-  if (!footprint.records.empty()) {
-    statements.push_back({kReadRecords, Params().Text(tenant).Add(UuidArray(footprint.records))});
-  }
-  ASSIGN_OR_RETURN(auto results, session_->Pipeline(std::move(statements)));
+  const char* const lock = BURSAR_SPOILED(
+      "unsorted_locks",
+      BURSAR_SPOILED("check_then_act", kLockCounters, "ORDER BY id FOR NO KEY UPDATE", ""),
+      "ORDER BY id", "ORDER BY md5(id::text || pg_backend_pid())");
+  Params& counters = add(adjusts ? kLockCountersOfRecordsToo : lock);
+  counters.Add(UuidArray(footprint.counters)).Add(reservations);
+  if (adjusts) counters.Add(adjusted);
+  add(kLockReservations).Add(reservations);
+  if (adjusts) add(kLockUsageIds).Add(adjusted);
+  const size_t unlocked = statements.size();  // from here on nothing waits for others
+  add(kReadEpoch);
+  if (!footprint.records.empty()) add(kReadRecords).Add(UuidArray(footprint.records));
+  if (adjusts) add(kReadStandings).Add(adjusted);
+  if (adjusts) add(kReadCharges).Add(adjusted);
+  ASSIGN_OR_RETURN(const auto results, session_->Pipeline(std::move(statements)));
   Locked locked;
   locked.state.locked.insert(footprint.counters.begin(), footprint.counters.end());
   ReadCounters(results[1], known, locked.state);
   ReadReservations(results[2], locked.state);
-  if (!footprint.records.empty()) ReadRecords(results[4], locked.state);
-  if (results[3].size() == 0) {
+  const Rows& epoch = results[unlocked];
+  if (!footprint.records.empty()) ReadRecords(results[unlocked + 1], locked.state);
+  if (adjusts) ReadStandings(results[unlocked + 2], locked.state);
+  if (adjusts) ReadCharges(results[unlocked + 3], locked.state);
+  if (epoch.size() == 0) {
     RETURN_IF_ERROR(Abandon());
     return NoSuchTenant(tenant);
   }
-  locked.book_epoch = results[3].Int(0, 0);
-  locked.state.now = results[3].Time(0, 1);
+  locked.book_epoch = epoch.Int(0, 0);
+  locked.state.now = epoch.Time(0, 1);
+  if (BURSAR_PLANTED("local_clock")) locked.state.now -= absl::Hours(3);  // a clock that is wrong
+  BURSAR_FAIL_POINT("after_lock", Abandon().IgnoreError());
   return locked;
 }
 

@@ -30,6 +30,7 @@ class PgLedgerStore final : public ledger::LedgerStore {
 
  private:
   absl::Status EnsureConnected();
+  absl::Status Commit(std::vector<Statement> statements);  // those first
 
   std::unique_ptr<Session> session_;
 };

@@ -1,3 +1,4 @@
+#include "fail_point.h"
 #include "postgres/array.h"
 #include "postgres/json.h"
 #include "postgres/pg_ledger_store.h"
@@ -178,6 +179,9 @@ constexpr Column<RecordRow> kRecordColumns[] = {
     {"released_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.stored->answer.released_nanousd); }},
     {"overrun_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.stored->answer.overrun_nanousd); }},
     {"late", kBool, "", BURSAR_ROW { a.Bool(r.stored->answer.late); }},
+    {"adjusts", kUuid, "",
+     BURSAR_ROW { r.stored->adjusts ? a.Id(*r.stored->adjusts) : a.Null(); }},
+    {"adjust_reason", kText, "", BURSAR_ROW { AddText(a, r.stored->adjust_reason); }},
 };
 constexpr ListColumn<RecordRow> kCharges[] = {
     {"charged_counters", kUuid,
@@ -272,18 +276,24 @@ WriteSql UpdateSql(const char* table, const Columns<Row>& columns) {
   };
   for (const auto& column : columns.plain.subspan(1)) set(column.name);  // the first is the id
   for (const auto& list : columns.lists) set(list.name);
+  const char* const unchanged =
+      BURSAR_SPOILED(columns.lists.empty() ? "check_then_act" : "reservation_version_unchecked",
+                     "AND t.version = n.version - 1", "AND t.version = n.version - 1", "");
   auto update = [&](const std::string& rows) {
     return absl::StrCat("UPDATE ", table, " t SET ", sets, " FROM (", rows,
-                        ") n WHERE t.id = n.id AND t.tenant_id || '' = n.tenant_id "
-                        "AND t.version = n.version - 1");
+                        ") n WHERE t.id = n.id AND t.tenant_id || '' = n.tenant_id ", unchanged);
   };
   return AllRowsOf({update(SelectOne(columns)), update(SelectUnnested(columns))}, columns);
 }
 
 WriteSql InsertCountersSql() {
   WriteSql insert = InsertSql("counter", kNewCounter);
-  insert.one += " ON CONFLICT DO NOTHING";
-  insert.many += " ON CONFLICT DO NOTHING";
+  const char* const conflict =
+      BURSAR_SPOILED("new_counter_overwrites", " ON CONFLICT DO NOTHING", "DO NOTHING",
+                     "(id, tenant_id) DO UPDATE SET spent = excluded.spent, reserved = "
+                     "excluded.reserved, version = excluded.version");
+  insert.one += conflict;
+  insert.many += conflict;
   return AllRowsOf(insert, kNewCounter);
 }
 
@@ -381,7 +391,7 @@ constexpr char kExpectNoReservations[] =
 
 void AddExpectations(absl::string_view tenant, const ledger::Expectations& expected,
                      std::vector<Statement>& statements) {
-  if (!expected.unchanged.empty()) {
+  if (!expected.unchanged.empty() && !BURSAR_PLANTED("denial_from_memory")) {
     Array ids(kUuid), versions(kBigint);
     int64_t known = 0;
     for (const auto& [id, version] : expected.unchanged) {
@@ -392,7 +402,7 @@ void AddExpectations(absl::string_view tenant, const ledger::Expectations& expec
     statements.push_back({kExpectUnchanged, Params()});
     statements.back().params.Text(tenant).Add(ids).Add(versions).Int(known);
   }
-  if (!expected.absent_reservations.empty()) {
+  if (!expected.absent_reservations.empty() && !BURSAR_PLANTED("absent_ids_unchecked")) {
     Array ids(kUuid);
     for (const Id& id : expected.absent_reservations) ids.Id(id);
     statements.push_back({kExpectNoReservations, Params()});
@@ -413,21 +423,35 @@ absl::Status PgLedgerStore::Write(absl::string_view tenant, const ledger::State&
   if (changes.window_end != absl::InfiniteFuture()) {
     statements.push_back({"SELECT expect_before($1)", Params().Time(changes.window_end)});
   }
+  return Commit(std::move(statements));
+}
+
+absl::Status PgLedgerStore::Commit(std::vector<Statement> statements) {
+  if (BURSAR_PLANTED("answer_before_commit")) {
+    return session_->Pipeline(std::move(statements)).status();
+  }
+  if (BURSAR_FAIL_POINT_IS_SET("before_commit")) {
+    RETURN_IF_ERROR(session_->Pipeline(std::exchange(statements, {})).status());
+    BURSAR_FAIL_POINT("before_commit", Abandon().IgnoreError());
+  }
   statements.push_back({"COMMIT", {}});
-  return session_->Pipeline(std::move(statements)).status();
+  RETURN_IF_ERROR(session_->Pipeline(std::move(statements)).status());
+  BURSAR_FAIL_POINT("after_commit", );
+  return absl::OkStatus();
 }
 
 absl::Status PgLedgerStore::WriteIfAgreed(absl::string_view tenant, const ledger::State& state,
                                           const ledger::Changes& changes,
                                           const ledger::Expectations& expected) {
   RETURN_IF_ERROR(EnsureConnected());
+  BURSAR_FAIL_POINT("before_begin", );
   std::vector<Statement> statements;
   if (!changes.empty()) {
     statements.push_back({"BEGIN", {}});
     AddChanges(tenant, state, changes, statements);
   }
   AddExpectations(tenant, expected, statements);
-  if (!changes.empty()) statements.push_back({"COMMIT", {}});
+  if (!changes.empty()) return Commit(std::move(statements));
   return session_->Pipeline(std::move(statements)).status();
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "fail_point.h"
 #include "log.h"
 #include "postgres/error.h"
 #include "status_macros.h"
@@ -142,7 +143,8 @@ absl::Status Run::Accept(const Reply& reply, ResultPtr result, std::vector<Rows>
     return absl::OkStatus();
   }
   if (absl::StartsWithIgnoreCase(reply.sql, "COMMIT") &&
-      std::string_view(PQcmdStatus(result.get())) == "ROLLBACK") {
+      std::string_view(PQcmdStatus(result.get())) == "ROLLBACK" &&
+      !BURSAR_PLANTED("ignored_rollback")) {
     return CommitRolledBack();
   }
   rows.emplace_back(result.release());

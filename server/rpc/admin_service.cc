@@ -149,4 +149,19 @@ AdminService::Reactor* AdminService::VerifyLedger(Context* context,
   });
 }
 
+AdminService::Reactor* AdminService::AdjustUsage(Context* context,
+                                                 const v1::AdjustUsageRequest* request,
+                                                 v1::AdjustUsageResponse* response) {
+  auto call = Call::Begin(edge_, context, "AdjustUsage", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  auto adjust = ToAdjust(*request, call->tenant());
+  if (!adjust.ok()) return call->Finish(adjust.status());
+  lanes_.Submit(call->tenant(), *std::move(adjust), call->deadline(),
+                [call, response](absl::StatusOr<ledger::Answer> answer) {
+                  if (answer.ok()) ToProto(std::get<ledger::AdjustAnswer>(*answer), *response);
+                  call->Finish(answer.status());
+                });
+  return call->reactor();
+}
+
 }  // namespace bursar::rpc

@@ -2,6 +2,7 @@
 
 #include "bursar/v1/admin_service.grpc.pb.h"
 #include "ledger/budget_store.h"
+#include "ledger/lane.h"
 #include "ledger/ledger_view.h"
 #include "rpc/call.h"
 #include "rpc/work_queue.h"
@@ -10,12 +11,13 @@ namespace bursar::rpc {
 
 namespace v1 = bursar::v1;
 
-// What operators call: budgets, lists of what the ledger holds and its proof; the rest in its turn.
+// What operators call: budgets, lists of what the ledger holds, its proof and its corrections; the
+// rest in its turn.
 class AdminService final : public v1::AdminService::CallbackService {
  public:
-  AdminService(const Edge& edge, ledger::BudgetStore& budgets, ledger::LedgerView& view,
-               WorkQueue& work)
-      : edge_(edge), budgets_(budgets), view_(view), work_(work) {}
+  AdminService(const Edge& edge, ledger::Lanes& lanes, ledger::BudgetStore& budgets,
+               ledger::LedgerView& view, WorkQueue& work)
+      : edge_(edge), lanes_(lanes), budgets_(budgets), view_(view), work_(work) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -38,6 +40,8 @@ class AdminService final : public v1::AdminService::CallbackService {
                           v1::ListCostEventsResponse* response) override;
   Reactor* VerifyLedger(Context* context, const v1::VerifyLedgerRequest* request,
                         v1::VerifyLedgerResponse* response) override;
+  Reactor* AdjustUsage(Context* context, const v1::AdjustUsageRequest* request,
+                       v1::AdjustUsageResponse* response) override;
 
 // A method whose turn comes later says so.
 #define BURSAR_NOT_YET(method)                                                                    \
@@ -50,7 +54,6 @@ class AdminService final : public v1::AdminService::CallbackService {
   BURSAR_NOT_YET(CreateApiKey)
   BURSAR_NOT_YET(ListApiKeys)
   BURSAR_NOT_YET(RevokeApiKey)
-  BURSAR_NOT_YET(AdjustUsage)
   BURSAR_NOT_YET(RepriceUsage)
   BURSAR_NOT_YET(CreateTenant)
   BURSAR_NOT_YET(ListTenants)
@@ -60,6 +63,7 @@ class AdminService final : public v1::AdminService::CallbackService {
 
  private:
   const Edge& edge_;
+  ledger::Lanes& lanes_;
   ledger::BudgetStore& budgets_;
   ledger::LedgerView& view_;
   WorkQueue& work_;

@@ -57,6 +57,9 @@ void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationRespo
 absl::StatusOr<ledger::Record> ToRecord(const v1::RecordUsageRequest& request,
                                         absl::string_view tenant);
 void ToProto(const ledger::RecordAnswer& answer, v1::RecordUsageResponse& response);
+absl::StatusOr<ledger::Adjust> ToAdjust(const v1::AdjustUsageRequest& request,
+                                        absl::string_view tenant);
+void ToProto(const ledger::AdjustAnswer& answer, v1::AdjustUsageResponse& response);
 void ToProto(const absl::StatusOr<ledger::RecordAnswer>& answer, v1::RecordUsageResult& result);
 
 // convert_budget.cc

@@ -119,6 +119,38 @@ void ToProto(const ledger::RecordAnswer& answer, v1::RecordUsageResponse& respon
   response.set_replayed(answer.replayed);
 }
 
+absl::StatusOr<ledger::Adjust> ToAdjust(const v1::AdjustUsageRequest& request,
+                                        absl::string_view tenant) {
+  RETURN_IF_ERROR(usage::ValidateUsageId(request.usage_id()));
+  RETURN_IF_ERROR(usage::ValidateId("adjustment_id", request.adjustment_id()));
+  RETURN_IF_ERROR(usage::ValidateText("reason", request.reason(), 0, usage::kReasonBytesMax));
+  ledger::Adjust adjust{.adjustment_id = request.adjustment_id(),
+                        .key = ledger::UsageKey(tenant, absl::StrCat(usage::kAdjustmentIdPrefix,
+                                                                     request.adjustment_id())),
+                        .usage_id = request.usage_id(),
+                        .target = ledger::UsageKey(tenant, request.usage_id()),
+                        .reason = request.reason()};
+  switch (request.correction_case()) {
+    case v1::AdjustUsageRequest::kTokens:
+      adjust.tokens = FromProto(request.tokens());
+      RETURN_IF_ERROR(usage::ValidateTokens(*adjust.tokens));
+      break;
+    case v1::AdjustUsageRequest::kCostNanousd:
+      adjust.cost_nanousd = request.cost_nanousd();
+      RETURN_IF_ERROR(usage::ValidateCost("cost_nanousd", *adjust.cost_nanousd));
+      break;
+    case v1::AdjustUsageRequest::CORRECTION_NOT_SET:
+      return usage::FieldError("correction", "is missing; give tokens or cost_nanousd");
+  }
+  adjust.fingerprint = ledger::FingerprintOf(adjust);
+  return adjust;
+}
+
+void ToProto(const ledger::AdjustAnswer& answer, v1::AdjustUsageResponse& response) {
+  response.set_delta_nanousd(answer.delta_nanousd);
+  for (const auto& status : answer.budgets) ToProto(status, *response.add_budgets());
+}
+
 void ToProto(const absl::StatusOr<ledger::RecordAnswer>& answer, v1::RecordUsageResult& result) {
   result.set_code(ToRpcCode(answer.status()));
   result.set_message(MessageFor(answer.status()));

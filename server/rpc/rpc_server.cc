@@ -44,7 +44,7 @@ struct RpcServer::Services {
       : edge{options.keys, &metrics},
         work(options.query_threads, options.queries_waiting_max),
         telemetry(edge, lanes, costs, work),
-        admin(edge, budgets, view, work) {}
+        admin(edge, lanes, budgets, view, work) {}
 
   Edge edge;
   WorkQueue work;

@@ -13,9 +13,11 @@ inline constexpr size_t kIdBytesMax = 128;  // request_id, usage_id, reservation
 // What the ledger calls its own records: callers' ids may not begin so.
 inline constexpr char kExpiryIdPrefix[] = "expiry:";  // + reservation: charged when it expired
 inline constexpr char kCorrectionIdPrefix[] = "correction:";  // + reservation: that, taken back
+inline constexpr char kAdjustmentIdPrefix[] = "adjustment:";  // + adjustment_id
 inline constexpr size_t kDimensionBytesMax = 256;             // each value of Subject and Model
 inline constexpr size_t kLabelsMax = 16;
 inline constexpr size_t kTraceIdBytesMax = 64;
+inline constexpr size_t kReasonBytesMax = 1024;  // why an adjustment is made
 inline constexpr size_t kErrorMessageBytesMax = 4096;
 inline constexpr size_t kMetadataBytesMax = 8192;
 inline constexpr size_t kContentBytesMax = 1 << 20;

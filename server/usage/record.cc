@@ -22,6 +22,19 @@ constexpr SubjectDimension kSubjectDimensions[] = {
     {"root_run", &Subject::root_run},
 };
 
+void AddTimes(int64_t times, const std::map<std::string, int64_t>& counts,
+              std::map<std::string, int64_t>& sums) {
+  for (const auto& [name, count] : counts) {
+    if ((sums[name] += times * count) == 0) sums.erase(name);
+  }
+}
+
+void AddTimes(int64_t times, const TokenUsage& usage, TokenUsage& sum) {
+  for (int i = 0; i < kTokenClasses; ++i) sum.tokens[i] += times * usage.tokens[i];
+  AddTimes(times, usage.other_tokens, sum.other_tokens);
+  AddTimes(times, usage.billed_units, sum.billed_units);
+}
+
 bool IsOutput(absl::string_view token_class) { return absl::StartsWith(token_class, "output"); }
 
 }  // namespace
@@ -39,6 +52,16 @@ int64_t TokenUsage::AllTokens() const {
   int64_t sum = std::accumulate(tokens.begin(), tokens.end(), int64_t{0});
   for (const auto& [name, count] : other_tokens) sum += count;
   return sum;
+}
+
+TokenUsage& TokenUsage::operator+=(const TokenUsage& other) {
+  AddTimes(1, other, *this);
+  return *this;
+}
+
+TokenUsage& TokenUsage::operator-=(const TokenUsage& other) {
+  AddTimes(-1, other, *this);
+  return *this;
 }
 
 int64_t TokenUsage::OutputTokens() const {

@@ -55,6 +55,9 @@ struct TokenUsage {
   int64_t InputTokens() const;   // all input classes: what a price's input-size tier looks at
   int64_t OutputTokens() const;  // visible, reasoning, audio, image and other output
   int64_t AllTokens() const;     // what a budget in tokens counts
+  // Class by class; a class that comes to 0 is as one that is not there.
+  TokenUsage& operator+=(const TokenUsage& other);
+  TokenUsage& operator-=(const TokenUsage& other);
   bool operator==(const TokenUsage&) const = default;
 };
 

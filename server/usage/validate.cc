@@ -98,6 +98,17 @@ absl::Status ValidateId(absl::string_view field, absl::string_view value) {
   return ValidateText(field, value, 1, kIdBytesMax);
 }
 
+absl::Status ValidateUsageId(absl::string_view usage_id) {
+  RETURN_IF_ERROR(ValidateId("usage_id", usage_id));
+  for (const char* prefix : {kExpiryIdPrefix, kCorrectionIdPrefix, kAdjustmentIdPrefix}) {
+    if (absl::StartsWith(usage_id, prefix)) {
+      return FieldError("usage_id", absl::StrCat("begins with \"", prefix,
+                                                 "\", which the ledger keeps for its own records"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateSubject(const Subject& s) {
   const std::pair<absl::string_view, const std::string*> fields[] = {
       {"subject.project", &s.project},   {"subject.team", &s.team},
@@ -161,13 +172,7 @@ absl::Status ValidateEventType(absl::string_view event_type) {
 }
 
 absl::Status ValidateRecord(const UsageRecord& record) {
-  RETURN_IF_ERROR(ValidateId("usage_id", record.usage_id));
-  for (const char* prefix : {kExpiryIdPrefix, kCorrectionIdPrefix}) {
-    if (absl::StartsWith(record.usage_id, prefix)) {
-      return FieldError("usage_id", absl::StrCat("begins with \"", prefix,
-                                                 "\", which the ledger keeps for its own records"));
-    }
-  }
+  RETURN_IF_ERROR(ValidateUsageId(record.usage_id));
   RETURN_IF_ERROR(ValidateText("reservation_id", record.reservation_id, 0, kIdBytesMax));
   RETURN_IF_ERROR(ValidateSubject(record.subject));
   RETURN_IF_ERROR(ValidateModel(record.model));

@@ -12,6 +12,8 @@ namespace bursar::usage {
 absl::Status ValidateText(absl::string_view field, absl::string_view value, size_t bytes_min,
                           size_t bytes_max);
 absl::Status ValidateId(absl::string_view field, absl::string_view value);  // 1..128 bytes
+// The same for the id of a caller's own record, which may not begin as those of the ledger do.
+absl::Status ValidateUsageId(absl::string_view usage_id);
 absl::Status ValidateSubject(const Subject& subject);
 absl::Status ValidateModel(const Model& model);
 absl::Status ValidateTokens(const TokenUsage& tokens);

@@ -249,6 +249,19 @@ TEST_F(Lifecycle, AnExtensionLivesLongerAndHoldsMoreIfThatFits) {
   ExpectBudget(0, 0);
 }
 
+TEST_F(Lifecycle, AReleaseInTheMiddleOfAStreamChargesWhatWasObserved) {
+  auto request = Asking("1", 50 * kCent);
+  request.mutable_model()->set_provider("openai");
+  request.mutable_model()->set_name("gpt-4o");
+  Check(request);
+  v1::ExtendReservationRequest progress;
+  progress.mutable_observed()->set_visible_output_tokens(10'000);
+  EXPECT_EQ(Extend(progress, "1").decision(), v1::DECISION_ALLOW);
+  EXPECT_EQ(Release("1").state(), v1::Reservation::STATE_RELEASED);
+  ExpectBudget(10 * kCent, 0);
+  fleet().ExpectConserved();
+}
+
 TEST_F(Lifecycle, AKeptReservationIsChargedPieceByPiece) {
   Check(Asking("1", 30 * kCent));
   auto piece = Using("piece", 10 * kCent, "1");

@@ -52,6 +52,7 @@ class Simulation {
   int64_t operations() const { return operations_; }
   int64_t allowed() const { return allowed_; }
   int64_t denied() const { return denied_; }
+  int64_t adjusted() const { return adjusted_; }
 
   // I5 over everything: reserved is the sum of active holds, spent that of the records' charges.
   void CheckConservation() {
@@ -130,12 +131,33 @@ class Simulation {
         [](const auto& answer) { EXPECT_TRUE(answer.ok()) << answer.status(); });
   }
 
+  void AddAdjust(std::vector<Operation>& batch, auto& compare) {
+    const std::string usage_id = absl::StrCat("use-", RecentId(), "-", Pick(3));
+    const std::string id = absl::StrCat(usage_id, "/", Pick(3));  // some come again
+    const int64_t cost = AmountOf(id);
+    const std::optional<int64_t> delta = naive_.Adjust(id, usage_id, cost);
+    ledger::Adjust adjust{.adjustment_id = id,
+                          .key = ledger::UsageKey("default", "adjustment:" + id),
+                          .usage_id = usage_id,
+                          .target = ledger::UsageKey("default", usage_id),
+                          .cost_nanousd = cost};
+    adjust.fingerprint = ledger::FingerprintOf(adjust);
+    adjusted_ += delta ? 1 : 0;
+    Add(batch, compare, adjust, [id, delta](const auto& answer) {
+      ASSERT_EQ(answer.ok(), delta.has_value()) << id << answer.status();
+      if (delta) {
+        EXPECT_EQ(std::get<ledger::AdjustAnswer>(*answer).delta_nanousd, *delta) << id;
+      }
+    });
+  }
+
   void AddOperation(std::vector<Operation>& batch, auto& compare) {
     const int kind = Pick(100);
     const std::string id = RecentId();
     const ledger::Id key = ledger::ReservationKey("default", id);
     if (kind < 50) return AddCheck(batch, compare);
-    if (kind < 80) return AddSettle(batch, compare);
+    if (kind < 76) return AddSettle(batch, compare);
+    if (kind < 80) return AddAdjust(batch, compare);
     if (kind < 86) {
       const bool known = naive_.Release(id);
       return Add(batch, compare, ledger::Release{id, key},
@@ -182,7 +204,7 @@ class Simulation {
   std::mt19937_64 random_;
   MemoryLedger ledger_;
   NaiveLedger naive_;
-  int64_t next_id_ = 0, operations_ = 0, allowed_ = 0, denied_ = 0;
+  int64_t next_id_ = 0, operations_ = 0, allowed_ = 0, denied_ = 0, adjusted_ = 0;
 };
 
 TEST(ApplySimulation, AMillionOperationsAnswerAsTheNaiveLedgerDoes) {
@@ -201,6 +223,7 @@ TEST(ApplySimulation, AMillionOperationsAnswerAsTheNaiveLedgerDoes) {
   // A run in which nothing is denied, or everything, tries nothing.
   EXPECT_GT(simulation.denied(), simulation.operations() / 50);
   EXPECT_GT(simulation.allowed(), simulation.operations() / 50);
+  EXPECT_GT(simulation.adjusted(), simulation.operations() / 500);
 }
 
 }  // namespace

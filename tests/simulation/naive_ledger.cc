@@ -56,11 +56,23 @@ bool NaiveLedger::Check(const std::string& id, const Call& call, int64_t amount,
 
 void NaiveLedger::Settle(const std::string& usage_id, const std::string& id, const Call& call,
                          int64_t cost, absl::Time now) {
-  if (!used_.emplace(usage_id, true).second) return;
+  if (used_.contains(usage_id)) return;
   auto hold = holds_.find(id);
   const auto keys = hold == holds_.end() ? KeysOf(call, now) : hold->second.counters;
   if (hold != holds_.end() && hold->second.active) End(hold->second);
   for (const auto& key : keys) sums_[key].spent += cost;
+  used_[usage_id] = {keys, cost};
+}
+
+std::optional<int64_t> NaiveLedger::Adjust(const std::string& adjustment_id,
+                                           const std::string& usage_id, int64_t cost) {
+  if (auto known = adjusted_.find(adjustment_id); known != adjusted_.end()) return known->second;
+  auto used = used_.find(usage_id);
+  if (used == used_.end()) return std::nullopt;
+  const int64_t delta = cost - used->second.cost;
+  for (const auto& key : used->second.counters) sums_[key].spent += delta;
+  used->second.cost = cost;
+  return adjusted_[adjustment_id] = delta;
 }
 
 bool NaiveLedger::Release(const std::string& id) {

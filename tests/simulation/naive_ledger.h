@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ class NaiveLedger {
   void Settle(const std::string& usage_id, const std::string& id, const Call& call, int64_t cost,
               absl::Time now);
   bool Release(const std::string& id);
+  // By how much the record changed; nothing if it is not known. The same adjustment id counts once.
+  std::optional<int64_t> Adjust(const std::string& adjustment_id, const std::string& usage_id,
+                                int64_t cost);
   bool Extend(const std::string& id, int64_t hold, absl::Time now, absl::Duration ttl);
   void Expire(const std::string& id, absl::Time now);
 
@@ -49,6 +53,11 @@ class NaiveLedger {
     absl::Time expire_time;
   };
 
+  struct Used {
+    std::vector<std::string> counters;
+    int64_t cost = 0;  // as it stands
+  };
+
   std::string KeyOf(size_t budget, const Call& call, absl::Time now) const;  // "" = not counted
   std::vector<std::string> KeysOf(const Call& call, absl::Time now) const;
   int64_t LimitOf(const std::string& key) const;
@@ -57,7 +66,8 @@ class NaiveLedger {
   std::vector<Budget> budgets_;
   std::map<std::string, Sums> sums_;
   std::map<std::string, Hold> holds_;
-  std::map<std::string, bool> used_;
+  std::map<std::string, Used> used_;
+  std::map<std::string, int64_t> adjusted_;  // by adjustment id
 };
 
 }  // namespace bursar::testing

@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kSkippedFolders = {"build", ".git",        ".cache",
-                                               "data",  "bursar-data", "node_modules"};
+const std::set<std::string> kSkipped = {"build", ".git",        ".cache",
+                                        "data",  "bursar-data", "node_modules"};
 
 std::vector<std::string> Split(const std::string& text) {
   std::vector<std::string> lines;
@@ -126,8 +126,9 @@ SourceFile MakeSourceFile(std::string path, const std::string& text) {
 std::vector<SourceFile> ReadTree(const std::string& root) {
   std::vector<SourceFile> files;
   for (fs::recursive_directory_iterator entry(root), end; entry != end; ++entry) {
-    if (entry->is_directory() && kSkippedFolders.count(entry->path().filename().string()) > 0) {
+    if (kSkipped.count(entry->path().filename().string()) > 0) {
       entry.disable_recursion_pending();
+      continue;  // .git is a file where the tree is one of several of a repository
     }
     if (!entry->is_regular_file()) continue;
     const std::string text = ReadText(entry->path());
