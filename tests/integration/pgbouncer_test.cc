@@ -303,7 +303,8 @@ TEST_F(PgbouncerTest, Kill9OfPgbouncerLosesAndDoublesNothing) {
     } else {
       ++kills;
       bouncer_->Kill();
-      if (round == 0) absl::SleepFor(absl::Seconds(3));  // longer than a replica tries by itself
+      if (round == 0)
+        absl::SleepFor(absl::Milliseconds(2500));  // longer than a replica tries by itself
       bouncer_->Start();
     }
     ASSERT_TRUE(load.WaitForOperations(50, absl::Seconds(10))) << "I11: it must serve by itself";
