@@ -25,6 +25,7 @@
 #include "postgres/pg_key_store.h"
 #include "postgres/pg_ledger_store.h"
 #include "postgres/pg_ledger_view.h"
+#include "postgres/role_settings.h"
 #include "rpc/rpc_server.h"
 #include "status_macros.h"
 
@@ -95,11 +96,13 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Config& config) {
 absl::Status App::OpenDatabase() {
   Parts& p = *parts_;
   p.session_options.url = p.config.database_url;
+  p.session_options.pgbouncer = p.config.pgbouncer;
   if (p.config.database_url.empty()) {
     ASSIGN_OR_RETURN(p.cluster, postgres::Cluster::Start(p.config.data_dir));
     p.session_options.url = p.cluster->url();
   }
   ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(p.session_options));
+  if (p.config.pgbouncer) RETURN_IF_ERROR(postgres::CheckRoleSettings(*session));
   RETURN_IF_ERROR(postgres::CheckDurability(*session));
   if (p.config.migrate != MigrateMode::kOff) RETURN_IF_ERROR(postgres::Migrate(*session));
   RETURN_IF_ERROR(postgres::CheckSchema(*session));
@@ -164,8 +167,10 @@ absl::Status App::Serve() {
     ASSIGN_OR_RETURN(auto store, make_store());
     stores.push_back(std::move(store));
   }
-  p.lanes = std::make_unique<ledger::Lanes>(ledger::LaneOptions{.horizon = p.config.ledger_horizon},
-                                            std::move(stores), prices, p.metrics, p.clock);
+  // While a batch waits for one of pgbouncer's connections, what is remembered grows old.
+  p.lanes = std::make_unique<ledger::Lanes>(
+      ledger::LaneOptions{.horizon = p.config.ledger_horizon, .go_by_memory = !p.config.pgbouncer},
+      std::move(stores), prices, p.metrics, p.clock);
   ASSIGN_OR_RETURN(auto sweeper_store, make_store());
   p.sweeper = std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes);
   const bool open = p.config.insecure_no_auth;

@@ -140,6 +140,7 @@ std::string ReadLogFormat(const std::string& value, Config& config) {
 }
 
 constexpr char kDatabaseUrl[] = "database-url";
+constexpr char kPgbouncer[] = "pgbouncer";
 constexpr char kDataDir[] = "data-dir";
 constexpr char kInsecureNoAuth[] = "insecure-no-auth";
 constexpr char kConfig[] = "config";
@@ -158,6 +159,10 @@ const Setting kSettings[] = {
      [](const std::string& value, Config& config) {
        return ReadText(value, kUrlExample, config.database_url);
      }},
+    {kPgbouncer, "",
+     "The database URL leads to pgbouncer, which pools by transaction. The role needs settings of "
+     "its own then: the server says which",
+     [](const std::string& value, Config& config) { return ReadBool(value, config.pgbouncer); }},
     {kDataDir, "DIR", "Where the server's own PostgreSQL and the first key are [bursar-data]",
      [](const std::string& value, Config& config) {
        return ReadText(value, "give a folder", config.data_dir);
@@ -195,6 +200,13 @@ const Setting kSettings[] = {
      &ReadLogLevel},
     {"log-format", "FORMAT", "json or text [text on a terminal, else json]", &ReadLogFormat},
 };
+
+// Alone it means true.
+bool IsSwitch(const std::string& name) {
+  return std::any_of(std::begin(kSettings), std::end(kSettings), [&](const Setting& setting) {
+    return setting.name == name && *setting.value_name == '\0';
+  });
+}
 
 std::string EnvironmentName(const std::string& name) {
   return "BURSAR_" + absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}}));
@@ -306,7 +318,7 @@ absl::StatusOr<GivenByName> ReadFlags(int argc, const char* const* argv) {
   for (const auto& [name, value] : values) {
     const std::string flag = absl::StrCat("--", name);
     if (app.count(flag) == 0) continue;
-    given[name] = {name == kInsecureNoAuth && value.empty() ? "true" : value, flag};
+    given[name] = {IsSwitch(name) && value.empty() ? "true" : value, flag};
   }
   return given;
 }
@@ -391,6 +403,12 @@ absl::Status CheckTogether(const GivenByName& given, const Config& config) {
     return absl::InvalidArgumentError(
         absl::StrCat(url->second.source, " and ", data_dir->second.source,
                      " are both given: with a database URL there is no data directory; give one"));
+  }
+  if (config.pgbouncer && config.database_url.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(given.at(kPgbouncer).source,
+                     " without a database URL: give the one that leads to pgbouncer, for example "
+                     "--database-url postgresql://bursar@db.example.com:6432/bursar"));
   }
   if (config.insecure_no_auth && !ParseListenAddress(config.listen)->IsLoopback()) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -16,6 +16,8 @@ enum class MigrateMode { kAuto, kOnly, kOff };
 struct Config {
   // --database-url, or the file that BURSAR_DATABASE_URL_FILE names. Empty: embedded PostgreSQL.
   std::string database_url;
+  // --pgbouncer: the URL leads to pgbouncer, which pools by transaction.
+  bool pgbouncer = false;
   // --data-dir: of the embedded PostgreSQL and the first key.
   std::string data_dir = "bursar-data";
   // --listen: gRPC, host:port; port 0 picks a free one.

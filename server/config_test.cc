@@ -62,6 +62,7 @@ TEST_F(ConfigTest, NeedsNoFlags) {
   EXPECT_EQ(config->admin_key_file, "bursar-data/admin.key");
   EXPECT_EQ(config->migrate, MigrateMode::kAuto);
   EXPECT_FALSE(config->insecure_no_auth);
+  EXPECT_FALSE(config->pgbouncer);
   EXPECT_EQ(config->ledger_horizon, absl::Hours(45 * 24));
 }
 
@@ -70,7 +71,7 @@ TEST_F(ConfigTest, ReadsEveryFlag) {
       Parse({"--database-url", "postgresql://db/x", "--listen=[::1]:0", "--http=off",
              "--admin-key-file=k", "--migrate=only", "--insecure-no-auth",
              "--database-connections=64", "--ledger-horizon=1d12h", "--drain-timeout=500ms",
-             "--log-level=debug", "--log-format=text"});
+             "--log-level=debug", "--log-format=text", "--pgbouncer"});
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->database_url, "postgresql://db/x");
   EXPECT_EQ(config->listen, "[::1]:0");
@@ -83,6 +84,7 @@ TEST_F(ConfigTest, ReadsEveryFlag) {
   EXPECT_EQ(config->drain_timeout, absl::Milliseconds(500));
   EXPECT_EQ(config->log_level, LogLevel::kDebug);
   EXPECT_EQ(config->log_format, LogFormat::kText);
+  EXPECT_TRUE(config->pgbouncer);
 }
 
 TEST_F(ConfigTest, AFlagBeatsTheEnvironmentWhichBeatsTheFile) {
@@ -178,6 +180,10 @@ TEST_F(ConfigTest, SaysInOneSentenceWhatIsWrong) {
           {{"--database-url=postgresql://db", "--data-dir=d"},
            "--database-url and --data-dir are both given: with a database URL there is no data "
            "directory; give one"},
+          {{"--pgbouncer"},
+           "--pgbouncer without a database URL: give the one that leads to pgbouncer, for example "
+           "--database-url postgresql://bursar@db.example.com:6432/bursar"},
+          {{"--pgbouncer=perhaps"}, "--pgbouncer is \"perhaps\": give true, false, 1 or 0"},
           {{"--insecure-no-auth", "--listen=0.0.0.0:50051"},
            "--insecure-no-auth with --listen 0.0.0.0:50051 would let every machine that reaches it "
            "spend: listen on 127.0.0.1, or use API keys"},
