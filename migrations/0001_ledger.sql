@@ -59,6 +59,7 @@ CREATE TABLE counter (
   spent bigint NOT NULL,           -- = sum of usage_record.charged for this counter
   reserved bigint NOT NULL,        -- = sum of reservation.hold_amounts for this counter
   notified_percent smallint NOT NULL DEFAULT 0,  -- the highest threshold that an event told of; 0 = none
+  notified_limit bigint NOT NULL DEFAULT 0,  -- of which limit; another is told of anew
   version bigint NOT NULL,         -- +1 with each transaction that changes it
   PRIMARY KEY (id, tenant_id)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
@@ -91,6 +92,7 @@ CREATE TABLE reservation (
   hold_amounts bigint[] NOT NULL,  -- of each: what is held there now; all 0 once it has ended
   hold_expiry_charges bigint[] NOT NULL,  -- of each: what its expiry charged, until a late settlement
   expiry_nanousd bigint NOT NULL,  -- the cost that its expiry charged, likewise
+  call_counted boolean NOT NULL DEFAULT false,  -- by a record that kept it
   version bigint NOT NULL,         -- +1 with each transaction that changes it
   fingerprint uuid NOT NULL,
   PRIMARY KEY (id, tenant_id)
@@ -180,7 +182,7 @@ SELECT make_usage_partition(now()), make_usage_partition(now() + interval '1 mon
 CREATE TABLE cost_event (
   tenant_id text,
   event_time timestamptz,
-  id uuid DEFAULT gen_random_uuid(),
+  id uuid,                         -- of what it tells, so that a transaction that is run again adds none
   kind smallint NOT NULL,          -- 1 threshold crossed, 2 denied, 3 overrun, 4 expired, 5 late
   counter_id uuid,                 -- NULL, and so down to window_end: no budget had a say
   budget_id text,

@@ -20,7 +20,8 @@ struct Counter {
   absl::Time window_start, window_end;
   int64_t spent = 0;
   int64_t reserved = 0;
-  int32_t notified_percent = 0;  // the highest threshold that an event told of
+  int32_t notified_percent = 0;  // the highest threshold that an event told of,
+  int64_t notified_limit = 0;    // and of which limit: another is told of anew
   int64_t version = 0;           // 0: not in the database yet
 };
 

@@ -35,10 +35,11 @@ void Bookkeeper::Touch(Counter& counter, const Cause& cause) {
   if (budget == nullptr) return;  // deleted: nobody asks any more
   const int64_t limit = budget->LimitFor(counter.group, state_.now);
   const int32_t crossed = CrossedThreshold(*budget, limit, counter.spent + counter.reserved);
-  if (crossed <= counter.notified_percent) return;
+  const int32_t told = counter.notified_limit == limit ? counter.notified_percent : 0;
+  if (crossed <= told) return;
   const BudgetStatus status = StatusOf(*budget, counter);
   for (const int32_t percent : budget->threshold_percents) {
-    if (percent <= counter.notified_percent || percent > crossed) continue;
+    if (percent <= told || percent > crossed) continue;
     CostEvent& event = AddEvent(EventKind::kThresholdCrossed, cause);
     event.counter = counter.id;
     event.status = status;
@@ -47,21 +48,23 @@ void Bookkeeper::Touch(Counter& counter, const Cause& cause) {
     event.message = ExplainThreshold(status, percent);
   }
   counter.notified_percent = crossed;
+  counter.notified_limit = limit;
 }
 
 void Bookkeeper::NoteOverrun(const StoredRecord& stored) {
   const RecordAnswer& answer = stored.answer;
-  if (!answer.late && answer.overrun_nanousd == 0) return;
+  const bool nothing = stored.calls == 0 && answer.cost_nanousd == 0;  // not executed
+  if (nothing || (!answer.late && answer.overrun_nanousd == 0)) return;
   CostEvent& event =
       AddEvent(answer.late ? EventKind::kLate : EventKind::kOverrun, CauseOf(stored));
   event.amount = answer.late ? answer.cost_nanousd : answer.overrun_nanousd;
   const std::string amount = FormatAmount(Unit::kCost, event.amount);
   const std::string usage = absl::StrCat("Usage \"", event.usage_id, "\"");
-  event.message = answer.late
-                      ? absl::StrCat(usage, " of ", amount, " came when its reservation \"",
-                                     event.request_id, "\" was no longer held.")
-                      : absl::StrCat(usage, " cost ", amount, " more than its reservation \"",
-                                     event.request_id, "\" held.");
+  event.message =
+      answer.late ? absl::StrCat(usage, " of ", amount, " came when the time of its reservation \"",
+                                 event.request_id, "\" was over.")
+                  : absl::StrCat(usage, " cost ", amount, " more than its reservation \"",
+                                 event.request_id, "\" held.");
 }
 
 void Bookkeeper::NoteExpiry(const Reservation& reservation, int64_t charged_nanousd) {

@@ -188,6 +188,73 @@ TEST_F(ApplyTest, AReleaseChargesWhatAStreamWasObservedToUse) {
   }
 }
 
+TEST_F(ApplyTest, AReleaseAfterAnExpiryLeavesOnlyWhatWasObserved) {
+  ledger_.book().charge_on_expiry = true;
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  ledger_.AddBudget(Budget{.id = "calls", .unit = Unit::kCalls, .limit = 10});
+  Check("a", 10 * kDollar);
+  const Id key = ReservationKey("default", "a");
+  Extend progress{.reservation_id = "a", .key = key, .observed = usage::TokenUsage{}};
+  (*progress.observed)[usage::TokenClass::kVisibleOutput] = 100'000;  // $0.20
+  ASSERT_TRUE(ledger_.Run<ReservationAnswer>(progress).ok());
+  ledger_.Advance(absl::Minutes(6));
+  ASSERT_EQ(ledger_.Run<ExpireAnswer>(Expire{{key}})->expired, 1);
+  EXPECT_EQ(StatusOf("b").spent, 10 * kDollar);
+  Free("a");
+  Free("a");
+  EXPECT_EQ(StatusOf("b").spent, kDollar / 5);
+  EXPECT_EQ(StatusOf("calls").spent, 1);
+  Settle("u", "a", 7);
+  EXPECT_EQ(StatusOf("b").spent, 7);
+  EXPECT_EQ(StatusOf("calls").spent, 1);
+}
+
+TEST_F(ApplyTest, ACallThatAKeptRecordCountedIsNotCountedAgainAtTheEnd) {
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  Check("a", kDollar);
+  auto part = MemoryLedger::MakeRecord("u", "a", 5);
+  part.usage.keep_reservation = true;
+  MemoryLedger::Seal(part);
+  ASSERT_TRUE(ledger_.Run<RecordAnswer>(part).ok());
+  Extend progress{.reservation_id = "a",
+                  .key = ReservationKey("default", "a"),
+                  .observed = usage::TokenUsage{}};
+  (*progress.observed)[usage::TokenClass::kVisibleOutput] = 100'000;
+  ASSERT_TRUE(ledger_.Run<ReservationAnswer>(progress).ok());
+  Free("a");
+  int calls = 0;
+  for (const auto& [key, stored] : ledger_.state().records) calls += stored.calls;
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(ApplyTest, ALateSettlementTellsOfNoThresholdThatWasNotReached) {
+  ledger_.book().charge_on_expiry = true;
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  Check("a", 60 * kDollar);
+  ledger_.Advance(absl::Minutes(6));
+  const Id key = ReservationKey("default", "a");
+  ASSERT_EQ(ledger_.Run<ExpireAnswer>(Expire{{key}})->expired, 1);
+  Settle("u", "a", 60 * kDollar);
+  for (const CostEvent& event : ledger_.changes().events) {
+    EXPECT_NE(event.kind, EventKind::kThresholdCrossed) << event.message;
+  }
+  Check("b", 30 * kDollar);
+  std::vector<int32_t> told;
+  for (const CostEvent& event : ledger_.changes().events) told.push_back(event.threshold_percent);
+  EXPECT_EQ(told, (std::vector<int32_t>{75, 90}));
+}
+
+TEST_F(ApplyTest, ARaisedLimitIsToldOfAnew) {
+  ledger_.AddBudget(CostBudget("b", 100 * kDollar));
+  Settle("u1", "", 100 * kDollar);
+  EXPECT_EQ(ledger_.changes().events.size(), 3u);
+  ledger_.book().budgets[0].limit = 1000 * kDollar;
+  Settle("u2", "", 100 * kDollar);
+  EXPECT_TRUE(ledger_.changes().events.empty());
+  Settle("u3", "", 700 * kDollar);
+  EXPECT_EQ(ledger_.changes().events.size(), 2u);
+}
+
 TEST_F(ApplyTest, ChargeOnExpiryChargesTheEstimate) {
   ledger_.book().charge_on_expiry = true;
   ledger_.AddBudget(CostBudget("b", 100 * kDollar));

@@ -116,6 +116,8 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
     freed.emplace_back(counter, free);
     stored.charges.push_back(Charge{hold.counter, hold.unit, charge});
   }
+  // First, so that no counter seems to hold both what the expiry charged and what replaces it.
+  if (!active) TakeBackExpiry(reservation, usage::kCorrectionIdPrefix, Kept{});
   for (size_t i = 0; i < freed.size(); ++i) {
     auto [counter, free] = freed[i];
     if (!BURSAR_PLANTED("settle_without_charge")) counter->spent += stored.charges[i].amount;
@@ -137,6 +139,7 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
       less(reservation.reserved_tokens, tokens);
       less(reservation.observed_tokens, tokens);
       less(reservation.observed_nanousd, answer.cost_nanousd);
+      reservation.call_counted |= stored.calls > 0;
     } else {
       reservation.state = ReservationState::kSettled;
       reservation.end_time = state_.now;
@@ -145,7 +148,6 @@ absl::Status Bookkeeper::ChargeHolds(StoredRecord& stored, Reservation& reservat
   } else {
     answer.overrun_nanousd = answer.cost_nanousd;
     answer.late = reservation.state != ReservationState::kSettled;
-    TakeBackExpiry(reservation);
   }
   answer.budgets = StatusesOf(reservation.holds);
   return absl::OkStatus();
@@ -258,15 +260,15 @@ void Bookkeeper::End(Reservation& reservation, ReservationState state) {
   const int64_t tokens =
       std::max(reservation.observed_tokens, whole ? reservation.reserved_tokens : int64_t{0});
   if (nanousd > 0 || ((whole || tokens > 0) && !reservation.holds.empty())) {
-    StoredRecord stored = RecordOf(reservation, usage::kExpiryIdPrefix);
+    StoredRecord stored =
+        RecordOf(reservation, expired ? usage::kExpiryIdPrefix : usage::kReleaseIdPrefix);
+    stored.calls = reservation.call_counted ? 0 : 1;
     stored.answer.cost_nanousd = nanousd;
     stored.answer.cost_basis = CostBasis::kEstimated;
     for (Hold& hold : reservation.holds) {
       Counter* counter = FindPinned(hold.counter);
       if (counter == nullptr) return;  // the batch starts over
-      // Of a kept reservation, an earlier record may have counted the call.
-      const int64_t calls = hold.unit == Unit::kCalls ? hold.amount : 0;
-      hold.expiry_charge = AmountIn(hold.unit, nanousd, tokens, calls);
+      hold.expiry_charge = AmountIn(hold.unit, nanousd, tokens, stored.calls);
       counter->spent += hold.expiry_charge;
       stored.charges.push_back(Charge{hold.counter, hold.unit, hold.expiry_charge});
     }
@@ -277,24 +279,30 @@ void Bookkeeper::End(Reservation& reservation, ReservationState state) {
   Free(reservation, state);
 }
 
-// A late settlement says what was really used: what the expiry charged instead is taken back.
-void Bookkeeper::TakeBackExpiry(Reservation& reservation) {
-  const bool charged = std::any_of(reservation.holds.begin(), reservation.holds.end(),
-                                   [](const Hold& hold) { return hold.expiry_charge != 0; });
-  if (!charged && reservation.expiry_nanousd == 0) return;
-  StoredRecord stored = RecordOf(reservation, usage::kCorrectionIdPrefix);
-  stored.calls = -1;
-  stored.answer.cost_nanousd = -reservation.expiry_nanousd;
+// Takes back what the expiry charged, but for what is kept of it: a late settlement says what was
+// really used, a release that nothing more was than was observed.
+void Bookkeeper::TakeBackExpiry(Reservation& reservation, const char* kind, const Kept& kept) {
+  StoredRecord stored = RecordOf(reservation, kind);
+  const int64_t calls = reservation.call_counted ? 0 : 1;  // that the expiry counted
+  stored.calls = static_cast<int>(std::min(kept.calls, calls) - calls);
+  stored.answer.cost_nanousd = kept.nanousd - reservation.expiry_nanousd;
   stored.answer.cost_basis = CostBasis::kAdjusted;
-  for (Hold& hold : reservation.holds) {
-    Counter* counter = FindPinned(hold.counter);
-    if (counter == nullptr) return;  // the batch starts over
-    counter->spent -= hold.expiry_charge;
-    Touch(*counter, CauseOf(reservation));
-    stored.charges.push_back(Charge{hold.counter, hold.unit, -hold.expiry_charge});
-    hold.expiry_charge = 0;
+  bool changes = stored.answer.cost_nanousd != 0;
+  for (const Hold& hold : reservation.holds) {
+    const int64_t left =
+        AmountIn(hold.unit, kept.nanousd, kept.tokens, std::min(kept.calls, calls));
+    stored.charges.push_back(Charge{hold.counter, hold.unit, left - hold.expiry_charge});
+    changes |= left != hold.expiry_charge;
   }
-  reservation.expiry_nanousd = 0;
+  if (!changes) return;
+  for (size_t i = 0; i < reservation.holds.size(); ++i) {
+    Counter* counter = FindPinned(reservation.holds[i].counter);
+    if (counter == nullptr) return;  // the batch starts over
+    counter->spent += stored.charges[i].amount;
+    reservation.holds[i].expiry_charge += stored.charges[i].amount;
+    Touch(*counter, CauseOf(reservation));
+  }
+  reservation.expiry_nanousd = kept.nanousd;
   applied_.changes.updated_reservations.insert(reservation.key);
   AddRecord(std::move(stored));
 }
@@ -310,8 +318,11 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Release& release) {
   if (BURSAR_PLANTED("release_forgets_its_state") ||
       reservation->state == ReservationState::kActive) {
     End(*reservation, ReservationState::kReleased);
-  } else if (reservation->state == ReservationState::kExpired && !WasObserved(*reservation)) {
-    TakeBackExpiry(*reservation);  // the call was not made, so nothing was used
+  } else if (reservation->state == ReservationState::kExpired) {
+    TakeBackExpiry(*reservation, usage::kReleaseIdPrefix,
+                   Kept{.nanousd = reservation->observed_nanousd,
+                        .tokens = reservation->observed_tokens,
+                        .calls = WasObserved(*reservation) ? 1 : 0});
   }
   return ReservationAnswer{
       .reservation = *reservation, .budgets = StatusesOf(reservation->holds), .now = state_.now};

@@ -60,7 +60,12 @@ class Bookkeeper {
   void AddRecord(StoredRecord stored);
   StoredRecord RecordOf(const Reservation& reservation, absl::string_view kind) const;
   void End(Reservation& reservation, ReservationState state);
-  void TakeBackExpiry(Reservation& reservation);
+  struct Kept {
+    int64_t nanousd = 0;
+    int64_t tokens = 0;
+    int64_t calls = 0;
+  };
+  void TakeBackExpiry(Reservation& reservation, const char* kind, const Kept& kept);
   void Free(Reservation& reservation, ReservationState state);
 
   // ExtendReservation (apply_extend.cc).

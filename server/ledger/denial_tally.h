@@ -13,12 +13,16 @@ namespace bursar::ledger {
 // once, those after it every 10 s. What is not told of yet is lost with the process: a count may be
 // too low, never too high.
 //
+// At most 64 events a second are told of, and a thousand counters are kept apart: what is denied
+// beyond that is counted for its reason alone, without a counter. So a caller who is denied by ever
+// new groups costs no more than one who is denied by one.
+//
 // Not thread-safe: of the worker that runs the lane.
 class DenialTally {
  public:
   void Add(const Check& check, const CheckAnswer& answer, absl::Time now);
 
-  // The events that are due, at most 64; all of them are taken off the tally.
+  // The events that are due; they are taken off the tally.
   std::vector<CostEvent> TakeDue(absl::Time now);
   // All of it, as before a stop.
   std::vector<CostEvent> TakeAll();
@@ -41,7 +45,11 @@ class DenialTally {
     absl::Time due = absl::InfinitePast();
   };
 
+  void ForgetTold(absl::Time now);
+
   absl::flat_hash_map<Key, Entry> entries_;
+  absl::Time forget_again_ = absl::InfinitePast();
+  absl::Time turn_ = absl::InfinitePast();  // when events may be told of again
   absl::Time next_due_ = absl::InfiniteFuture();
 };
 

@@ -205,11 +205,14 @@ bool Lanes::IsStopping() {
 
 void Lanes::TendIdle() {
   const absl::Time now = clock_.Now();
+  std::vector<std::unique_ptr<Lane>> forgotten;  // ends after the lock: it may be large
   absl::MutexLock lock(&mutex_);
-  absl::erase_if(lanes_, [&](const auto& entry) {
+  absl::erase_if(lanes_, [&](auto& entry) {
     const Lane& lane = *entry.second;
-    return !lane.taken && lane.report_due == absl::InfiniteFuture() &&
-           now - lane.idle_since > kForgetIdle;
+    const bool idle = !lane.taken && lane.report_due == absl::InfiniteFuture() &&
+                      now - lane.idle_since > kForgetIdle;
+    if (idle) forgotten.push_back(std::move(entry.second));
+    return idle;
   });
   for (auto& [tenant, lane] : lanes_) {
     if (lane->taken || now < lane->report_due) continue;

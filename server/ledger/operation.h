@@ -60,6 +60,7 @@ struct CostEvent {
   int64_t amount = 0;
   int32_t threshold_percent = 0;
   int64_t count = 1;
+  std::optional<absl::Time> time;  // absent: that of its transaction
 };
 
 struct Record {
@@ -154,6 +155,7 @@ struct Reservation {
   int64_t observed_tokens = 0;
   int64_t max_output_tokens = 0;
   int64_t expiry_nanousd = 0;  // the cost that its expiry charged, until a late settlement
+  bool call_counted = false;   // by a record that kept it: its end is not another call
   std::string price_version;
   std::string priced_as;
   absl::Time create_time, expire_time;

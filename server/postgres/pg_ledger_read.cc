@@ -23,10 +23,11 @@ using ledger::Id;
 //
 // What looks a record up says `tenant_id || ''`, here and below: a plan made while the table is
 // young would else walk all records of the tenant, by charge time, for each one.
-#define BURSAR_LOCK_COUNTERS(more)                                                             \
-  "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version, "  \
-  "notified_percent FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] || ARRAY("      \
-  "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = " \
+#define BURSAR_LOCK_COUNTERS(more)                                                               \
+  "SELECT id, budget_uid, group_values, window_start, window_end, spent, reserved, version, "    \
+  "notified_percent, notified_limit FROM counter WHERE tenant_id = $1 AND id = ANY ($2::uuid[] " \
+  "|| ARRAY("                                                                                    \
+  "SELECT unnest(hold_counters) FROM reservation WHERE id = ANY ($3::uuid[]) AND tenant_id = "   \
   "$1)" more ") ORDER BY id FOR NO KEY UPDATE"
 constexpr char kLockCounters[] = BURSAR_LOCK_COUNTERS("");
 constexpr char kLockCountersOfRecordsToo[] = BURSAR_LOCK_COUNTERS(
@@ -39,7 +40,7 @@ constexpr char kLockReservations[] =
     "SELECT id, request_id, state, subject, model, event_type, reserved_nanousd, reserved_tokens, "
     "observed_nanousd, observed_tokens, max_output_tokens, price_version, priced_as, create_time, "
     "expire_time, hold_counters, hold_units, hold_amounts, fingerprint, hold_expiry_charges, "
-    "expiry_nanousd, end_time, version "
+    "expiry_nanousd, end_time, version, call_counted "
     "FROM reservation WHERE id = ANY ($2::uuid[]) AND tenant_id = $1 ORDER BY id FOR NO KEY UPDATE";
 
 // Of records that are to be adjusted: one that charged no counter has no other row that two
@@ -134,6 +135,7 @@ void ReadCounters(const Rows& rows, const ledger::Recollection& known, ledger::S
         .spent = rows.Int(row, 5),
         .reserved = rows.Int(row, 6),
         .notified_percent = static_cast<int32_t>(rows.Int(row, 8)),
+        .notified_limit = rows.Int(row, 9),
         .version = rows.Int(row, 7)};
     state.locked.insert(counter.id);
     state.counters.emplace(counter.id, std::move(counter));
@@ -168,6 +170,7 @@ void ReadReservations(const Rows& rows, ledger::State& state) {
                             .observed_tokens = rows.Int(row, 9),
                             .max_output_tokens = rows.Int(row, 10),
                             .expiry_nanousd = rows.Int(row, 20),
+                            .call_counted = rows.Bool(row, 23),
                             .price_version = std::string(rows.Text(row, 11)),
                             .priced_as = std::string(rows.Text(row, 12)),
                             .create_time = rows.Time(row, 13),

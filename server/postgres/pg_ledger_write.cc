@@ -49,6 +49,7 @@ constexpr Column<Counter> kCounterColumns[] = {
     {"reserved", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.reserved); }},
     {"notified_percent", kSmallint, "",
      [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
+    {"notified_limit", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.notified_limit); }},
     {"version", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.version + 1); }},
 };
 
@@ -59,6 +60,7 @@ constexpr Column<Counter> kCounterUpdates[] = {
     {"reserved", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.reserved); }},
     {"notified_percent", kSmallint, "",
      [](const Counter& c, Array& a) { a.Int(c.notified_percent); }},
+    {"notified_limit", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.notified_limit); }},
     {"version", kBigint, "", [](const Counter& c, Array& a) { a.Int(c.version + 1); }},
 };
 
@@ -76,6 +78,7 @@ constexpr Column<Reservation> kReservationColumns[] = {
     {"observed_tokens", kBigint, "", BURSAR_ROW { a.Int(r.observed_tokens); }},
     {"max_output_tokens", kBigint, "", BURSAR_ROW { a.Int(r.max_output_tokens); }},
     {"expiry_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.expiry_nanousd); }},
+    {"call_counted", kBool, "", BURSAR_ROW { a.Bool(r.call_counted); }},
     {"price_version", kText, "", BURSAR_ROW { a.Text(r.price_version); }},
     {"priced_as", kText, "", BURSAR_ROW { a.Text(r.priced_as); }},
     {"create_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.create_time); }},
@@ -95,6 +98,7 @@ constexpr Column<Reservation> kReservationUpdates[] = {
     {"observed_tokens", kBigint, "", BURSAR_ROW { a.Int(r.observed_tokens); }},
     {"expire_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.expire_time); }},
     {"expiry_nanousd", kBigint, "", BURSAR_ROW { a.Int(r.expiry_nanousd); }},
+    {"call_counted", kBool, "", BURSAR_ROW { a.Bool(r.call_counted); }},
     {"end_time", kTimestamptz, "", BURSAR_ROW { r.end_time ? a.Time(*r.end_time) : a.Null(); }},
     {"version", kBigint, "", BURSAR_ROW { a.Int(r.version + 1); }},
 };
@@ -197,11 +201,25 @@ struct EventRow {
   const CostEvent* event;
   absl::Time time;
 };
+
+// Of what it tells, which happens once at a time: a batch that is run again, for nobody knows
+// whether it was committed, has the same.
+Id EventId(const CostEvent& event) {
+  ledger::IdHash hash("event");
+  hash.Add(static_cast<int64_t>(event.kind)).Add(event.request_id).Add(event.usage_id);
+  hash.Add(event.reason).Add(int64_t{event.threshold_percent});
+  if (event.counter) {
+    hash.Add(static_cast<int64_t>(event.counter->high));
+    hash.Add(static_cast<int64_t>(event.counter->low));
+  }
+  return hash.Finish();
+}
 #define BURSAR_ROW [](const EventRow& r, Array& a)
 #define BURSAR_STATUS(value) \
   BURSAR_ROW { const auto& s = r.event->status; s ? value : a.Null(); }
 constexpr Column<EventRow> kEventColumns[] = {
     {"event_time", kTimestamptz, "", BURSAR_ROW { a.Time(r.time); }},
+    {"id", kUuid, "", BURSAR_ROW { a.Id(EventId(*r.event)); }},
     {"kind", kSmallint, "", BURSAR_ROW { a.Int(static_cast<int>(r.event->kind)); }},
     {"counter_id", kUuid, "",
      BURSAR_ROW { r.event->counter ? a.Id(*r.event->counter) : a.Null(); }},
@@ -252,6 +270,10 @@ WriteSql InsertSql(const char* table, const Columns<Row>& columns) {
   return {into + SelectOne(columns), into + SelectUnnested(columns)};
 }
 
+WriteSql Then(const WriteSql& write, const char* clause) {
+  return {write.one + clause, write.many + clause};
+}
+
 // All rows of a write, or an error that ends the transaction: somebody was faster. RETURNING is
 // counted, for ROW_COUNT lies on Citus. The last parameter is how many rows there are.
 template <typename Row>
@@ -287,14 +309,12 @@ WriteSql UpdateSql(const char* table, const Columns<Row>& columns) {
 }
 
 WriteSql InsertCountersSql() {
-  WriteSql insert = InsertSql("counter", kNewCounter);
+  const WriteSql insert = InsertSql("counter", kNewCounter);
   const char* const conflict =
       BURSAR_SPOILED("new_counter_overwrites", " ON CONFLICT DO NOTHING", "DO NOTHING",
                      "(id, tenant_id) DO UPDATE SET spent = excluded.spent, reserved = "
                      "excluded.reserved, version = excluded.version");
-  insert.one += conflict;
-  insert.many += conflict;
-  return AllRowsOf(insert, kNewCounter);
+  return AllRowsOf(Then(insert, conflict), kNewCounter);
 }
 
 template <typename Row>
@@ -362,9 +382,11 @@ void AddRecords(absl::string_view tenant, const ledger::State& state,
 
 void AddEvents(absl::string_view tenant, const ledger::State& state, const ledger::Changes& changes,
                std::vector<Statement>& statements) {
-  static const WriteSql insert = InsertSql("cost_event", kEvent);
+  static const WriteSql insert = Then(InsertSql("cost_event", kEvent), " ON CONFLICT DO NOTHING");
   std::vector<EventRow> rows;
-  for (const CostEvent& event : changes.events) rows.push_back({&event, state.now});
+  for (const CostEvent& event : changes.events) {
+    rows.push_back({&event, event.time.value_or(state.now)});
+  }
   std::vector<const EventRow*> pointers;
   for (const EventRow& row : rows) pointers.push_back(&row);
   statements.push_back(Write(insert, tenant, kEvent, pointers));

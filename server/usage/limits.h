@@ -13,6 +13,8 @@ inline constexpr size_t kIdBytesMax = 128;  // request_id, usage_id, reservation
 // What the ledger calls its own records: callers' ids may not begin so.
 inline constexpr char kExpiryIdPrefix[] = "expiry:";  // + reservation: charged when it expired
 inline constexpr char kCorrectionIdPrefix[] = "correction:";  // + reservation: that, taken back
+inline constexpr char kReleaseIdPrefix[] =
+    "release:";  // + reservation: what its release left charged
 inline constexpr char kAdjustmentIdPrefix[] = "adjustment:";  // + adjustment_id
 inline constexpr size_t kDimensionBytesMax = 256;             // each value of Subject and Model
 inline constexpr size_t kLabelsMax = 16;

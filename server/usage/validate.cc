@@ -100,7 +100,8 @@ absl::Status ValidateId(absl::string_view field, absl::string_view value) {
 
 absl::Status ValidateUsageId(absl::string_view usage_id) {
   RETURN_IF_ERROR(ValidateId("usage_id", usage_id));
-  for (const char* prefix : {kExpiryIdPrefix, kCorrectionIdPrefix, kAdjustmentIdPrefix}) {
+  for (const char* prefix :
+       {kExpiryIdPrefix, kCorrectionIdPrefix, kReleaseIdPrefix, kAdjustmentIdPrefix}) {
     if (absl::StartsWith(usage_id, prefix)) {
       return FieldError("usage_id", absl::StrCat("begins with \"", prefix,
                                                  "\", which the ledger keeps for its own records"));

@@ -603,7 +603,7 @@ std::vector<StatusCode> CodesFor(const Guarded& guarded, const std::string& key)
              client.Call(&Admin::ListReservations, {}, reservations).error_code(),
              client.Call(&Admin::ListCostEvents, {}, events).error_code(),
              client.Call(&Admin::VerifyLedger, {}, verified).error_code()};
-    if (codes.back() != StatusCode::UNAUTHENTICATED) break;
+    if (codes.front() != StatusCode::UNAUTHENTICATED) break;
     absl::SleepFor(absl::Milliseconds(50));
   }
   return codes;
