@@ -86,7 +86,7 @@ TEST_F(LostCommit, AResetInsteadOfTheAnswerLosesAndDoublesNothing) {
   SteadyLoad load(addresses_, Seed());
   WarmUp(load);
   proxy_.Set(Fault::kReset, 10);
-  EXPECT_TRUE(WaitForFaults(Soaking() ? 5000 : 40, HowLong(absl::Seconds(10))));
+  EXPECT_TRUE(WaitForFaults(Soaking() ? 5000 : 40, HowLong(absl::Seconds(30))));
   proxy_.Set(Fault::kNone);
   EXPECT_TRUE(load.WaitForOperations(200, absl::Seconds(10))) << "I11: it must recover by itself";
   EXPECT_GE(proxy_.fired(), 40) << "the fault must have fired";
