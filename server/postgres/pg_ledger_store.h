@@ -15,8 +15,7 @@ class PgLedgerStore final : public ledger::LedgerStore {
   explicit PgLedgerStore(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 
   absl::StatusOr<ledger::BudgetBook> ReadBook(absl::string_view tenant) override;
-  absl::StatusOr<Locked> Lock(absl::string_view tenant,
-                              const ledger::Footprint& footprint,
+  absl::StatusOr<Locked> Lock(absl::string_view tenant, const ledger::Footprint& footprint,
                               const ledger::Recollection& known) override;
   absl::Status Write(absl::string_view tenant, const ledger::State& state,
                      const ledger::Changes& changes) override;
