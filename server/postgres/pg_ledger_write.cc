@@ -5,7 +5,8 @@
 #include "postgres/unnest.h"
 #include "status_macros.h"
 
-// What a batch writes, in the canonical order: counters, reservations, usage ids, records, events.
+// What a batch writes, in the canonical order: counters, reservations, usage ids, records, events;
+// of the first two, rows that are known before new ones.
 namespace bursar::postgres {
 namespace {
 
@@ -331,39 +332,35 @@ std::vector<const Reservation*> Pick(const ledger::State& state, const std::set<
   return picked;
 }
 
-void AddCounters(absl::string_view tenant, const ledger::State& state,
-                 const ledger::Changes& changes, std::vector<Statement>& statements) {
-  static const WriteSql insert = InsertCountersSql();
-  static const WriteSql update = UpdateSql("counter", kKnownCounter);
+// Rows that others know first (counters, then reservations), then those that are new to all: in
+// this order the locked way takes its locks too.
+void AddCountersAndReservations(absl::string_view tenant, const ledger::State& state,
+                                const ledger::Changes& changes,
+                                std::vector<Statement>& statements) {
+  static const WriteSql update_counters = UpdateSql("counter", kKnownCounter);
+  static const WriteSql update_reservations = UpdateSql("reservation", kKnownReservation);
+  static const WriteSql insert_counters = InsertCountersSql();
+  static const WriteSql insert_reservations = InsertSql("reservation", kNewReservation);
   std::vector<const Counter*> known, made;
   for (const Id& id : changes.counters) {
     const Counter& counter = state.counters.at(id);
     (counter.version == 0 ? made : known).push_back(&counter);
   }
-  for (const auto& [sql, columns, rows] :
-       {std::tuple(&update, &kKnownCounter, &known), std::tuple(&insert, &kNewCounter, &made)}) {
-    if (rows->empty()) continue;
-    statements.push_back(Write(*sql, tenant, *columns, *rows));
-    statements.back().params.Int(static_cast<int64_t>(rows->size()));
-  }
-}
-
-void AddReservations(absl::string_view tenant, const ledger::State& state,
-                     const ledger::Changes& changes, std::vector<Statement>& statements) {
-  static const WriteSql insert = InsertSql("reservation", kNewReservation);
-  static const WriteSql update = UpdateSql("reservation", kKnownReservation);
   std::set<Id> updated;
   for (const Id& key : changes.updated_reservations) {
     if (!changes.inserted_reservations.contains(key)) updated.insert(key);
   }
-  if (!changes.inserted_reservations.empty()) {
-    statements.push_back(
-        Write(insert, tenant, kNewReservation, Pick(state, changes.inserted_reservations)));
-  }
-  if (!updated.empty()) {
-    statements.push_back(Write(update, tenant, kKnownReservation, Pick(state, updated)));
-    statements.back().params.Int(static_cast<int64_t>(updated.size()));
-  }
+  auto add = [&](const WriteSql& sql, const auto& columns, const auto& rows) {
+    if (rows.empty()) return;
+    statements.push_back(Write(sql, tenant, columns, rows));
+    statements.back().params.Int(static_cast<int64_t>(rows.size()));
+  };
+  add(update_counters, kKnownCounter, known);
+  add(update_reservations, kKnownReservation, Pick(state, updated));
+  add(insert_counters, kNewCounter, made);
+  if (changes.inserted_reservations.empty()) return;
+  statements.push_back(Write(insert_reservations, tenant, kNewReservation,
+                             Pick(state, changes.inserted_reservations)));
 }
 
 void AddRecords(absl::string_view tenant, const ledger::State& state,
@@ -394,8 +391,7 @@ void AddEvents(absl::string_view tenant, const ledger::State& state, const ledge
 
 void AddChanges(absl::string_view tenant, const ledger::State& state,
                 const ledger::Changes& changes, std::vector<Statement>& statements) {
-  if (!changes.counters.empty()) AddCounters(tenant, state, changes, statements);
-  AddReservations(tenant, state, changes, statements);
+  AddCountersAndReservations(tenant, state, changes, statements);
   if (!changes.records.empty()) AddRecords(tenant, state, changes, statements);
   if (!changes.events.empty()) AddEvents(tenant, state, changes, statements);
 }
