@@ -309,8 +309,17 @@ WriteSql UpdateSql(const char* table, const Columns<Row>& columns) {
   return AllRowsOf({update(SelectOne(columns)), update(SelectUnnested(columns))}, columns);
 }
 
+// One that is there already is not waited for, as ON CONFLICT alone would: whoever is changing it
+// may be waiting for a counter of ours.
 WriteSql InsertCountersSql() {
-  const WriteSql insert = InsertSql("counter", kNewCounter);
+  auto insert_absent = [](const std::string& rows) {
+    return absl::StrCat("INSERT INTO counter (tenant_id, ", ColumnNames(kNewCounter),
+                        ") SELECT n.* FROM (", rows,
+                        ") n WHERE NOT EXISTS (SELECT FROM counter c WHERE c.id = n.id "
+                        "AND c.tenant_id || '' = n.tenant_id)");
+  };
+  const WriteSql insert{insert_absent(SelectOne(kNewCounter)),
+                        insert_absent(SelectUnnested(kNewCounter))};
   const char* const conflict =
       BURSAR_SPOILED("new_counter_overwrites", " ON CONFLICT DO NOTHING", "DO NOTHING",
                      "(id, tenant_id) DO UPDATE SET spent = excluded.spent, reserved = "

@@ -257,6 +257,7 @@ TEST_F(Crash, TheLocksOfAStoppedReplicaLastTwoSeconds) {
 // Connections that break at any moment, in the middle of a COMMIT too: its outcome is then unknown.
 TEST_F(Crash, BrokenConnectionsLoseAndDoubleNothing) {
   Load load(fleet_);
+  load.WarmUp();
   EXPECT_GT(load.rate(), kRateMin);
   postgres::SessionOptions options;
   options.url = fleet_.database().superuser_url();
