@@ -190,6 +190,23 @@ TEST(GrpcConnection, RefusesMetadataThatIsNoJsonObjectWithoutACall) {
       StatusCode::kInvalidArgument);
 }
 
+TEST(GrpcConnection, CarriesAProvidersOwnUsageAsItIs) {
+  testing::FakeServer server;
+  v1::RecordUsageRequest seen;
+  server.record = [&](const v1::RecordUsageRequest& request, v1::RecordUsageResponse* response) {
+    seen = request;
+    response->mutable_tokens()->set_cache_read_tokens(7);
+    return grpc::Status::OK;
+  };
+  const auto response = Connect(server).Record(
+      {.usage_id = "u", .provider_usage = ProviderUsage{"chat", R"({"usage": {"x": 1}})"}});
+  ASSERT_TRUE(response.ok()) << response.status().ToString();
+  EXPECT_FALSE(seen.has_tokens());
+  EXPECT_EQ(seen.provider_usage().api_flavor(), "chat");
+  EXPECT_EQ(seen.provider_usage().json(), R"({"usage": {"x": 1}})");
+  EXPECT_EQ(response->tokens.cache_read_tokens, 7) << "what the server made of it";
+}
+
 TEST(GrpcConnection, ABatchNeedsAnAnswerForEachRecord) {
   testing::FakeServer server;
   server.record_batch = [](const auto&, v1::BatchRecordUsageResponse* response) {

@@ -23,6 +23,7 @@ class FakeServer {
   FakeServer() {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.SetMaxReceiveMessageSize(-1);  // a document of prices has up to 16 MiB
     builder.RegisterService(&telemetry_);
     builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
@@ -54,6 +55,9 @@ class FakeServer {
   Answer<v1::ListCostEventsRequest, v1::ListCostEventsResponse> events;
   Answer<v1::VerifyLedgerRequest, v1::VerifyLedgerResponse> verify;
   Answer<v1::AdjustUsageRequest, v1::AdjustUsageResponse> adjust;
+  Answer<v1::ImportPricesRequest, v1::ImportPricesResponse> import_prices;
+  Answer<v1::ListPricesRequest, v1::ListPricesResponse> list_prices;
+  Answer<v1::RepriceUsageRequest, v1::RepriceUsageResponse> reprice;
 
  private:
   template <typename Request, typename Response>
@@ -150,6 +154,18 @@ class FakeServer {
     grpc::Status AdjustUsage(grpc::ServerContext* call, const v1::AdjustUsageRequest* request,
                              v1::AdjustUsageResponse* response) override {
       return server->Say(*call, server->adjust, request, response);
+    }
+    grpc::Status ImportPrices(grpc::ServerContext* call, const v1::ImportPricesRequest* request,
+                              v1::ImportPricesResponse* response) override {
+      return server->Say(*call, server->import_prices, request, response);
+    }
+    grpc::Status ListPrices(grpc::ServerContext* call, const v1::ListPricesRequest* request,
+                            v1::ListPricesResponse* response) override {
+      return server->Say(*call, server->list_prices, request, response);
+    }
+    grpc::Status RepriceUsage(grpc::ServerContext* call, const v1::RepriceUsageRequest* request,
+                              v1::RepriceUsageResponse* response) override {
+      return server->Say(*call, server->reprice, request, response);
     }
     FakeServer* server;
   };
