@@ -132,6 +132,7 @@ CREATE TABLE usage_record (
   cost_basis smallint NOT NULL,       -- bursar.v1.CostBasis
   price_version text NOT NULL,
   priced_as text,
+  unpriced smallint NOT NULL,         -- 1 if it has no price; -1 if it is the adjustment that gives one
   uncached_input_tokens bigint NOT NULL,
   cache_read_tokens bigint NOT NULL,
   cache_write_5m_tokens bigint NOT NULL,
@@ -176,6 +177,18 @@ BEGIN
 END $$;
 
 SELECT make_usage_partition(now()), make_usage_partition(now() + interval '1 month');
+
+-- Records that nobody could price yet: what a reprice looks for.
+CREATE INDEX usage_record_unpriced ON usage_record (tenant_id, charge_time) WHERE unpriced = 1;
+
+-- Every version of every price document, in the project's own format. Rows are never changed.
+CREATE TABLE price_book (
+  tenant_id text,                  -- '' = the operator's, for every tenant
+  version bigint,                  -- 1, 2, 3, ... of each tenant
+  document text NOT NULL,
+  create_time timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, version)
+);
 
 -- What an operator wants to be told: apart from errors, written with what it tells of. Denials write
 -- nothing each: a row stands for `count` of them and shows one.

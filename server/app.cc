@@ -25,14 +25,16 @@
 #include "postgres/pg_key_store.h"
 #include "postgres/pg_ledger_store.h"
 #include "postgres/pg_ledger_view.h"
+#include "postgres/pg_price_store.h"
 #include "postgres/role_settings.h"
+#include "pricing/price_books.h"
 #include "rpc/rpc_server.h"
 #include "status_macros.h"
 
 namespace bursar {
 namespace {
 
-constexpr int kPoolSessions = 4;  // two query threads, keys, partitions
+constexpr int kPoolSessions = 5;  // two query threads, keys, prices, partitions
 
 // Written beside its name and moved there, so that nobody reads half a key.
 absl::Status WriteSecretFile(const std::string& path, const std::string& text) {
@@ -68,7 +70,9 @@ struct App::Parts {
   std::unique_ptr<postgres::PgBudgetStore> budget_store;
   std::unique_ptr<postgres::PgCostStore> cost_store;
   std::unique_ptr<postgres::PgLedgerView> ledger_view;
+  std::unique_ptr<postgres::PgPriceStore> price_store;
   std::unique_ptr<access::KeyRing> keys;
+  std::unique_ptr<pricing::PriceBooks> prices;
   std::unique_ptr<ledger::Lanes> lanes;
   std::unique_ptr<ledger::Sweeper> sweeper;
   std::unique_ptr<rpc::RpcServer> rpc;
@@ -112,6 +116,8 @@ absl::Status App::OpenDatabase() {
   p.budget_store = std::make_unique<postgres::PgBudgetStore>(*p.pool);
   p.cost_store = std::make_unique<postgres::PgCostStore>(*p.pool);
   p.ledger_view = std::make_unique<postgres::PgLedgerView>(*p.pool, p.config.ledger_horizon);
+  p.price_store = std::make_unique<postgres::PgPriceStore>(*p.pool);
+  p.prices = std::make_unique<pricing::PriceBooks>(*p.price_store);
   p.keys = std::make_unique<access::KeyRing>(*p.key_store, p.clock);
   return absl::OkStatus();
 }
@@ -154,8 +160,7 @@ absl::Status App::RefreshKeys() {
 
 absl::Status App::Serve() {
   Parts& p = *parts_;
-  ASSIGN_OR_RETURN(auto book, pricing::PriceBook::Default());
-  auto prices = std::make_shared<const pricing::PriceBook>(std::move(book));
+  RETURN_IF_ERROR(p.prices->Open());
   postgres::SessionOptions lane_options = p.session_options;
   lane_options.scans_off = true;
   auto make_store = [&]() -> absl::StatusOr<std::unique_ptr<ledger::LedgerStore>> {
@@ -170,13 +175,14 @@ absl::Status App::Serve() {
   // While a batch waits for one of pgbouncer's connections, what is remembered grows old.
   p.lanes = std::make_unique<ledger::Lanes>(
       ledger::LaneOptions{.horizon = p.config.ledger_horizon, .go_by_memory = !p.config.pgbouncer},
-      std::move(stores), prices, p.metrics, p.clock);
+      std::move(stores), *p.prices, p.metrics, p.clock);
   ASSIGN_OR_RETURN(auto sweeper_store, make_store());
   p.sweeper = std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes);
   const bool open = p.config.insecure_no_auth;
-  ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start(
-                              {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()},
-                              *p.lanes, *p.cost_store, *p.budget_store, *p.ledger_view, p.metrics));
+  ASSIGN_OR_RETURN(p.rpc,
+                   rpc::RpcServer::Start(
+                       {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()}, *p.lanes,
+                       *p.cost_store, *p.budget_store, *p.ledger_view, *p.prices, p.metrics));
   if (!p.config.http.empty()) {
     ASSIGN_OR_RETURN(
         p.http, http::HttpServer::Start({.listen = p.config.http,
@@ -191,6 +197,8 @@ absl::Status App::Serve() {
   }
   p.periodic.push_back(std::make_unique<Periodic>("refresh_keys", absl::Milliseconds(500),
                                                   [this] { return RefreshKeys(); }));
+  p.periodic.push_back(std::make_unique<Periodic>("refresh_prices", absl::Milliseconds(500),
+                                                  [&p] { return p.prices->Refresh(); }));
   p.periodic.push_back(
       std::make_unique<Periodic>("sweep", absl::Seconds(1), [&p] { return p.sweeper->Sweep(); }));
   p.periodic.push_back(
@@ -218,6 +226,7 @@ void App::KeepDatabaseRunning() {
 
 void App::Stop() {
   Parts& p = *parts_;
+  if (p.sweeper) p.sweeper->Stop();
   p.periodic.clear();
   if (p.rpc) p.rpc->Drain(p.clock.Now() + p.config.drain_timeout);
   if (p.lanes) p.lanes->Stop();  // answers what is left, so that no call waits for it

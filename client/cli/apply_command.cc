@@ -139,8 +139,7 @@ StatusOr<std::vector<WantedBudget>> ApplyBudgetsCommand::Wanted() const {
   if (!text.ok()) return text.status();
   auto wanted = ReadBudgets(*text);
   if (wanted.ok()) return wanted;
-  return Status(wanted.status().code(),
-                (file_ == "-" ? "standard input" : file_) + ": " + wanted.status().message());
+  return Status(wanted.status().code(), InputName(file_) + ": " + wanted.status().message());
 }
 
 int ApplyBudgetsCommand::Run(Server& server, Output& output) {

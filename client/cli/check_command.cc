@@ -1,7 +1,9 @@
 #include "cli/check_command.h"
 
+#include <bursar/estimate.h>
 #include <bursar/money.h>
 
+#include "cli/input.h"
 #include "cli/parse.h"
 #include "cli/render.h"
 #include "src/convert_requests.h"
@@ -66,6 +68,11 @@ CheckCommand::CheckCommand(CLI::App& parent) {
   AddSubjectFlags(*app_, request_.mutable_subject());
   model_.AddTo(*app_);
   AddInputTokenFlags(*app_, request_.mutable_tokens(), &tokens_given_);
+  input_tokens_ = app_->get_option("--input-tokens");
+  app_->add_option("--prompt-file", prompt_file_,
+                   "counts the input instead of --input-tokens: a token for every 4 bytes")
+      ->type_name("FILE|-")
+      ->group("Usage");
   v1::CheckBudgetRequest* request = &request_;
   AddParsedFlag(*app_, "--max-output-tokens", "N", "the most it may put out", ParseCount,
                 [request](int64_t count) { request->set_max_output_tokens(count); })
@@ -88,14 +95,20 @@ CheckCommand::CheckCommand(CLI::App& parent) {
 }
 
 StatusOr<v1::CheckBudgetRequest> CheckCommand::Request() const {
-  if (!tokens_given_ && !request_.has_cost_nanousd()) {
+  const bool tokens_given = tokens_given_ || !prompt_file_.empty();
+  if (!tokens_given && !request_.has_cost_nanousd()) {
     return Status(StatusCode::kInvalidArgument,
-                  "check needs to know the size of the call; --input-tokens 1200 or --cost 0.12 "
-                  "would be right");
+                  "check needs to know the size of the call; --input-tokens 1200, --prompt-file "
+                  "FILE or --cost 0.12 would be right");
   }
   v1::CheckBudgetRequest request = request_;
   *request.mutable_model() = model_.Model();
-  if (!tokens_given_) request.clear_tokens();
+  if (!tokens_given) request.clear_tokens();
+  if (!prompt_file_.empty() && input_tokens_->count() == 0) {
+    const auto prompt = ReadInput(prompt_file_);
+    if (!prompt.ok()) return prompt.status();
+    request.mutable_tokens()->set_uncached_input_tokens(EstimateTokens(*prompt));
+  }
   if (request.request_id().empty() && !request.dry_run()) {
     request.set_request_id(internal::RandomUuid());
   }

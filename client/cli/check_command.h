@@ -10,7 +10,8 @@ class CheckCommand final : public Command {
  public:
   explicit CheckCommand(CLI::App& parent);
 
-  // Errors: INVALID_ARGUMENT where neither tokens nor a cost is given.
+  // Errors: INVALID_ARGUMENT where neither tokens, a prompt nor a cost is given;
+  // FAILED_PRECONDITION for a file that cannot be read.
   StatusOr<v1::CheckBudgetRequest> Request() const;
   int Run(Server& server, Output& output) override;
 
@@ -18,6 +19,8 @@ class CheckCommand final : public Command {
   v1::CheckBudgetRequest request_;
   ModelFlags model_;
   bool tokens_given_ = false;
+  CLI::Option* input_tokens_ = nullptr;
+  std::string prompt_file_;
 };
 
 }  // namespace bursar::cli

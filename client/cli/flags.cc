@@ -48,6 +48,18 @@ void AddSubjectFlags(CLI::App& app, v1::Subject* subject) {
       ->group("Subject");
 }
 
+v1::Model ModelOf(const std::string& provider, const std::string& text) {
+  v1::Model out;
+  out.set_provider(provider);
+  out.set_name(text);
+  const size_t slash = text.find('/');
+  if (provider.empty() && slash != std::string::npos) {
+    out.set_provider(text.substr(0, slash));
+    out.set_name(text.substr(slash + 1));
+  }
+  return out;
+}
+
 void ModelFlags::AddTo(CLI::App& app) {
   app.add_option("--model", model, "like openai/gpt-4o, or only the name with --provider")
       ->group("Model");
@@ -56,16 +68,8 @@ void ModelFlags::AddTo(CLI::App& app) {
 }
 
 v1::Model ModelFlags::Model() const {
-  v1::Model out;
-  out.set_provider(provider);
-  out.set_name(model);
+  v1::Model out = ModelOf(provider, model);
   out.set_service_tier(service_tier);
-  // With a provider of its own, a slash belongs to the model's name: "meta-llama/llama-3-70b".
-  const size_t slash = model.find('/');
-  if (provider.empty() && slash != std::string::npos) {
-    out.set_provider(model.substr(0, slash));
-    out.set_name(model.substr(slash + 1));
-  }
   return out;
 }
 

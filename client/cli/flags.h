@@ -60,6 +60,10 @@ CLI::Option* AddTextFlag(CLI::App& app, const std::string& flag, const std::stri
 // --project --team --user --agent --workflow --tool --run --parent-run --root-run --label
 void AddSubjectFlags(CLI::App& app, v1::Subject* subject);
 
+// "openai/gpt-4o" in its two parts. With a provider of its own, a slash belongs to the name:
+// "meta-llama/llama-3-70b".
+v1::Model ModelOf(const std::string& provider, const std::string& text);
+
 // --model PROVIDER/NAME, or --provider and --model, and --service-tier.
 struct ModelFlags {
   std::string provider;

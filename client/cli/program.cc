@@ -15,6 +15,9 @@
 #include "cli/global_flags.h"
 #include "cli/holds_command.h"
 #include "cli/nearest.h"
+#include "cli/prices_command.h"
+#include "cli/prices_reprice_command.h"
+#include "cli/prices_set_command.h"
 #include "cli/raise_command.h"
 #include "cli/record_command.h"
 #include "cli/status_command.h"
@@ -35,7 +38,7 @@ constexpr char kFooter[] =
 // All commands and their flags.
 struct Program {
   CLI::App app{kDescription, "bursar"};
-  CLI::App* budgets = nullptr;
+  std::vector<CLI::App*> groups;  // of commands: budgets, prices
   GlobalFlags global;
   std::vector<std::unique_ptr<Command>> commands;
 
@@ -54,23 +57,49 @@ struct Program {
     commands.push_back(std::make_unique<EventsCommand>(app));
     commands.push_back(std::make_unique<ExplainCommand>(app));
     commands.push_back(std::make_unique<VerifyCommand>(app));
-    budgets =
-        app.add_subcommand("budgets", "Create, show, change, raise, freeze and delete budgets");
-    budgets->require_subcommand(0, 1);
-    budgets->allow_extras();
-    commands.push_back(std::make_unique<CreateBudgetCommand>(*budgets));
-    commands.push_back(std::make_unique<ListBudgetsCommand>(*budgets));
-    commands.push_back(std::make_unique<GetBudgetCommand>(*budgets));
-    commands.push_back(std::make_unique<UpdateBudgetCommand>(*budgets));
-    commands.push_back(std::make_unique<DeleteBudgetCommand>(*budgets));
-    commands.push_back(std::make_unique<ApplyBudgetsCommand>(*budgets));
-    commands.push_back(std::make_unique<RaiseBudgetCommand>(*budgets));
-    commands.push_back(std::make_unique<FreezeBudgetCommand>(*budgets, v1::Budget::STATE_FROZEN));
-    commands.push_back(std::make_unique<FreezeBudgetCommand>(*budgets, v1::Budget::STATE_ACTIVE));
+    AddBudgets(AddGroup("budgets", "Create, show, change, raise, freeze and delete budgets"));
+    AddPrices(AddGroup("prices", "Import, set and show prices; price records again"));
     for (const auto& command : commands) {
       command->app()->allow_extras();  // so that what is unknown is explained here, not by CLI11
       global.AddTo(*command->app());
     }
+  }
+
+  CLI::App& AddGroup(const char* name, const char* description) {
+    CLI::App* group = app.add_subcommand(name, description);
+    group->require_subcommand(0, 1);
+    group->allow_extras();
+    groups.push_back(group);
+    return *group;
+  }
+
+  void AddBudgets(CLI::App& budgets) {
+    commands.push_back(std::make_unique<CreateBudgetCommand>(budgets));
+    commands.push_back(std::make_unique<ListBudgetsCommand>(budgets));
+    commands.push_back(std::make_unique<GetBudgetCommand>(budgets));
+    commands.push_back(std::make_unique<UpdateBudgetCommand>(budgets));
+    commands.push_back(std::make_unique<DeleteBudgetCommand>(budgets));
+    commands.push_back(std::make_unique<ApplyBudgetsCommand>(budgets));
+    commands.push_back(std::make_unique<RaiseBudgetCommand>(budgets));
+    commands.push_back(std::make_unique<FreezeBudgetCommand>(budgets, v1::Budget::STATE_FROZEN));
+    commands.push_back(std::make_unique<FreezeBudgetCommand>(budgets, v1::Budget::STATE_ACTIVE));
+  }
+
+  void AddPrices(CLI::App& prices) {
+    commands.push_back(std::make_unique<ImportPricesCommand>(prices));
+    commands.push_back(std::make_unique<SetPriceCommand>(prices));
+    commands.push_back(std::make_unique<ListPricesCommand>(prices));
+    commands.push_back(std::make_unique<ShowPriceCommand>(prices));
+    commands.push_back(std::make_unique<RepriceCommand>(prices));
+  }
+
+  // The last app that was named: a command, a group without one, or the program itself.
+  const CLI::App* Last() const {
+    if (const Command* chosen = Chosen()) return chosen->app();
+    for (const CLI::App* group : groups) {
+      if (group->parsed()) return group;
+    }
+    return &app;
   }
 
   // The one that was named, if any.
@@ -138,9 +167,7 @@ std::string UnknownText(const CLI::App& app, const std::string& word) {
 // What was wrong with the words as a whole; empty where nothing was.
 std::string UsageError(const Program& program) {
   const Command* chosen = program.Chosen();
-  const CLI::App* last = chosen != nullptr           ? chosen->app()
-                         : program.budgets->parsed() ? program.budgets
-                                                     : &program.app;
+  const CLI::App* last = program.Last();
   for (const CLI::App* app : {static_cast<const CLI::App*>(&program.app), last}) {
     const std::vector<std::string> extras = app->remaining(false);
     if (!extras.empty()) return UnknownText(*app, extras.front());

@@ -204,7 +204,7 @@ TEST_F(ProgramTest, AWrongWordIsNamedWithTheNearestAndExitsWith2) {
        "unknown command \"craete\"; did you mean create? (`bursar budgets --help` shows all)"},
       {{"frobnicate"},
        "unknown command \"frobnicate\"; there are check, record, adjust, costs, status, holds, "
-       "events, explain, verify or budgets "
+       "events, explain, verify, budgets or prices "
        "(`bursar --help` shows all)"},
       {{"check", "--usr=x"},
        "unknown flag --usr; did you mean --user? (`bursar check --help` shows all)"},

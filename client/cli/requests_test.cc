@@ -109,6 +109,23 @@ TEST(CheckCommand, ACostNeedsNoTokensAndADryRunNoId) {
   )pb");
 }
 
+TEST(CheckCommand, CountsTheInputOfAPrompt) {
+  const std::string path = ::testing::TempDir() + "/prompt.txt";
+  std::ofstream(path) << std::string(4001, 'x');
+  const auto tokens = [](const Words& words) {
+    return Typed<CheckCommand>(words).command.Request()->tokens().ShortDebugString();
+  };
+  EXPECT_EQ(tokens({"check", "--prompt-file", path}), "uncached_input_tokens: 1001");
+  EXPECT_EQ(tokens({"check", "--prompt-file", path, "--cache-read-tokens", "7"}),
+            "uncached_input_tokens: 1001 cache_read_tokens: 7");
+  EXPECT_EQ(tokens({"check", "--prompt-file", path, "--input-tokens", "12"}),
+            "uncached_input_tokens: 12")
+      << "whoever counted them knows better";
+  EXPECT_EQ(tokens({"check", "--prompt-file", path, "--input-tokens", "0"}), "");
+  const Typed<CheckCommand> missing({"check", "--prompt-file", path + ".none"});
+  EXPECT_EQ(missing.command.Request().status().code(), StatusCode::kFailedPrecondition);
+}
+
 TEST(CheckCommand, DrawsAnIdAndNeedsASize) {
   const Typed<CheckCommand> typed({"check", "--input-tokens", "0"});
   EXPECT_EQ(typed.command.Request()->request_id().size(), 36u);

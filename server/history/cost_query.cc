@@ -184,6 +184,10 @@ absl::Status ValidateFilters(const std::vector<ledger::Filter>& filters,
   return absl::OkStatus();
 }
 
+absl::Status ValidateRecordFilters(const std::vector<ledger::Filter>& filters) {
+  return ValidateFilters(filters, IsQueryDimension, DimensionsText());
+}
+
 absl::Status NoPageToken() {
   return usage::FieldError("page_token", "is not one of this service's; use next_page_token");
 }

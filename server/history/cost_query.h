@@ -76,6 +76,9 @@ absl::Status PrepareQuery(CostQuery& query, absl::string_view order_by_text,
 absl::Status ValidateFilters(const std::vector<ledger::Filter>& filters,
                              bool (*known)(absl::string_view), absl::string_view allowed);
 
+// The same for lists of records, which know every dimension that a question can have.
+absl::Status ValidateRecordFilters(const std::vector<ledger::Filter>& filters);
+
 // The error of a token that this service never gave.
 absl::Status NoPageToken();
 

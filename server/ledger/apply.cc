@@ -88,6 +88,22 @@ Counter* Bookkeeper::FindPinned(const Id& counter) {
   return nullptr;
 }
 
+const pricing::PriceBook& Bookkeeper::PricesOf(const std::string& version) const {
+  const pricing::PriceBook& newest = *state_.prices->newest;
+  if (version == newest.version()) return newest;
+  if (state_.older_books != nullptr) {
+    const auto older = state_.older_books->find(version);
+    if (older != state_.older_books->end()) return *older->second;
+  }
+  applied_.missing_books.insert(version);
+  return newest;  // the batch starts over
+}
+
+const pricing::PriceBook& Bookkeeper::PricesAt(absl::Time time) const {
+  if (state_.prices->IsNewestAt(time)) return *state_.prices->newest;
+  return PricesOf(state_.prices->VersionAt(time));
+}
+
 Counter* Bookkeeper::Recall(const Id& id) {
   if (state_.recollection == nullptr) return nullptr;
   const Counter* known = state_.recollection->FindCounter(id);

@@ -8,7 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "ledger/operation.h"
-#include "pricing/price_book.h"
+#include "pricing/price_books.h"
 
 namespace bursar::ledger {
 
@@ -38,6 +38,7 @@ struct StoredRecord {
   int calls = 1;  // what it counts in budgets of calls: 0 if not executed, -1 if it takes one back
   RecordAnswer answer;  // budgets empty: they are of the moment
   std::string priced_as;
+  int unpriced = 0;  // 1 if it has no price; of an adjustment that gives it one: -1
   std::vector<Charge> charges;
   std::optional<Id> adjusts;  // the record that this one corrects: all amounts are differences
   std::string adjust_reason;
@@ -51,12 +52,16 @@ class Recollection {
   virtual const Reservation* FindReservation(const Id& key) const = 0;
 };
 
+// Books of prices that are no longer the newest, by version.
+using OlderBooks = absl::flat_hash_map<std::string, std::shared_ptr<const pricing::PriceBook>>;
+
 // What a batch goes by: read within one transaction, after its locks were taken; or remembered.
 struct State {
   std::string tenant;
   absl::Time now;  // the database's clock
   const BudgetBook* book = nullptr;
-  const pricing::PriceBook* prices = nullptr;
+  const pricing::TenantPrices* prices = nullptr;
+  const OlderBooks* older_books = nullptr;     // absent: none at hand
   absl::Duration horizon;                      // how old an occur_time may be
   const Recollection* recollection = nullptr;  // absent: it was read
   absl::flat_hash_set<Id> locked;              // if read: counters asked for, found or not
@@ -93,6 +98,10 @@ struct Applied {
   // Counters that were needed and not locked. If there are any, nothing else here counts: lock them
   // too and apply again.
   std::vector<Id> missing;
+  // Versions of the prices that were needed and not at hand; likewise.
+  std::set<std::string> missing_books;
+
+  bool complete() const { return missing.empty() && missing_books.empty(); }
 };
 
 // The ledger's heart: runs the operations in order against the state and says what to answer and

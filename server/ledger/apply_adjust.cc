@@ -63,16 +63,23 @@ absl::StatusOr<StoredRecord> Bookkeeper::DifferenceOf(const Adjust& adjust,
   used.guardrail_hits = of.guardrail_hits;
   RecordAnswer& answer = difference.answer;
   answer.cost_basis = usage::CostBasis::kAdjusted;
-  answer.price_version = state_.prices->version();
+  // What was priced stays with its prices; what was not gets those that there are now.
+  const bool reprice = adjust.reprices();
+  const pricing::PriceBook& book = reprice || standing.unpriced > 0
+                                       ? *state_.prices->newest
+                                       : PricesOf(standing.answer.price_version);
+  answer.price_version = book.version();
   int64_t cost_nanousd = adjust.cost_nanousd.value_or(0);
-  if (adjust.tokens) {
-    auto cost = state_.prices->CostOf(of.model, *adjust.tokens, standing.charge_time);
+  if (adjust.tokens || reprice) {
+    const usage::TokenUsage tokens = adjust.tokens.value_or(standing.answer.tokens);
+    auto cost = book.CostOf(of.model, tokens, standing.charge_time);
     if (!cost) return NoPrice(standing);
     cost_nanousd = cost->nanousd;
     difference.priced_as = cost->priced_as;
-    answer.tokens = *adjust.tokens;
+    answer.tokens = tokens;
     answer.tokens -= standing.answer.tokens;
   }
+  difference.unpriced = -standing.unpriced;
   answer.cost_nanousd = cost_nanousd - standing.answer.cost_nanousd;
   return difference;
 }
@@ -102,6 +109,8 @@ absl::Status Bookkeeper::ChargeDifference(const Adjust& adjust, StoredRecord& st
   }
   standing.answer.cost_nanousd = cost_nanousd;
   standing.answer.tokens += difference.answer.tokens;
+  if (standing.unpriced > 0) standing.answer.price_version = difference.answer.price_version;
+  standing.unpriced = 0;
   return absl::OkStatus();
 }
 
@@ -126,6 +135,9 @@ absl::StatusOr<Answer> Bookkeeper::Run(const Adjust& adjust) {
   }
   if (standing == nullptr) return NoSuchUsage(adjust.usage_id);
   ASSIGN_OR_RETURN(StoredRecord difference, DifferenceOf(adjust, *standing));
+  if (adjust.reprices() && difference.answer.cost_nanousd == 0 && difference.unpriced == 0) {
+    return AdjustAnswer{.budgets = StatusesOf(standing->charges)};
+  }
   RETURN_IF_ERROR(ChargeDifference(adjust, *standing, difference));
   AdjustAnswer answer{.delta_nanousd = difference.answer.cost_nanousd,
                       .budgets = StatusesOf(standing->charges)};

@@ -63,9 +63,10 @@ Bookkeeper::Estimate Bookkeeper::EstimateOf(const Check& check) const {
     return estimate;
   }
   const int64_t input_tokens = WithOutput(*check.tokens, 0).InputTokens();
-  const pricing::Price* price = state_.prices->Find(check.model, input_tokens, state_.now);
+  const pricing::PriceBook& prices = *state_.prices->newest;
+  const auto price = prices.Find(check.model, input_tokens, state_.now);
   int64_t output_tokens = state_.book->default_max_output_tokens;
-  if (price != nullptr && price->max_output_tokens > 0) {
+  if (price && price->max_output_tokens > 0) {
     output_tokens = std::min(output_tokens, price->max_output_tokens);
   }
   estimate.max_output_tokens = check.max_output_tokens.value_or(output_tokens);
@@ -73,7 +74,7 @@ Bookkeeper::Estimate Bookkeeper::EstimateOf(const Check& check) const {
   estimate.tokens = tokens.AllTokens();
   if (check.cost_nanousd) {
     estimate.cost_nanousd = check.cost_nanousd;
-  } else if (auto cost = state_.prices->CostOf(check.model, tokens, state_.now)) {
+  } else if (auto cost = prices.CostOf(check.model, tokens, state_.now)) {
     estimate.cost_nanousd = cost->nanousd;
     estimate.priced_as = cost->priced_as;
   } else if (BURSAR_PLANTED("unknown_price_is_free")) {
@@ -192,7 +193,7 @@ void Bookkeeper::Reserve(const Check& check, const Estimate& estimate,
                   .reserved_nanousd = estimate.cost_nanousd.value_or(0),
                   .reserved_tokens = estimate.tokens.value_or(0),
                   .max_output_tokens = estimate.max_output_tokens,
-                  .price_version = state_.prices->version(),
+                  .price_version = state_.prices->newest->version(),
                   .priced_as = estimate.priced_as,
                   .create_time = state_.now,
                   .expire_time = state_.now + check.ttl,

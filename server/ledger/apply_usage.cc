@@ -30,6 +30,11 @@ bool CountsAsObserved(const usage::UsageRecord& used, const Reservation& reserva
   return used.outcome == Outcome::kCancelled && WasObserved(reservation);
 }
 
+void SetUnpriced(StoredRecord& stored) {
+  stored.answer.cost_basis = CostBasis::kUnpriced;
+  stored.unpriced = 1;
+}
+
 absl::Status NoSuchReservation(absl::string_view id) {
   return usage::WithReason(
       absl::NotFoundError(absl::StrCat(
@@ -57,8 +62,11 @@ std::optional<absl::StatusOr<RecordAnswer>> Bookkeeper::Replay(const Record& rec
 absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* reservation) const {
   const usage::UsageRecord& used = stored.record.usage;
   RecordAnswer& answer = stored.answer;
-  answer.price_version = state_.prices->version();
   answer.tokens = used.tokens.value_or(usage::TokenUsage{});
+  // What the check saw is what the settlement pays; other usage, what was asked for then.
+  const pricing::PriceBook& book =
+      reservation != nullptr ? PricesOf(reservation->price_version) : PricesAt(stored.charge_time);
+  answer.price_version = book.version();
   const bool said = used.tokens.has_value() || used.cost_nanousd.has_value();
   const bool unknown =
       used.outcome == Outcome::kUnknown || (used.outcome == Outcome::kCancelled && !said);
@@ -80,18 +88,27 @@ absl::Status Bookkeeper::PriceRecord(StoredRecord& stored, const Reservation* re
     return absl::OkStatus();
   }
   if (!said) {  // a failure without usage costs nothing; else nobody said what it cost
-    if (used.outcome != Outcome::kFailed) answer.cost_basis = CostBasis::kUnpriced;
+    if (used.outcome != Outcome::kFailed) SetUnpriced(stored);
     return absl::OkStatus();
   }
-  auto cost = state_.prices->CostOf(used.model, answer.tokens, stored.charge_time);
-  if (!cost) {
-    answer.cost_basis = CostBasis::kUnpriced;
-    return absl::OkStatus();
+  PriceTokens(stored, book);
+  return absl::OkStatus();
+}
+
+// A model that had no price then may have one now.
+void Bookkeeper::PriceTokens(StoredRecord& stored, const pricing::PriceBook& book) const {
+  const pricing::PriceBook& newest = *state_.prices->newest;
+  const usage::UsageRecord& used = stored.record.usage;
+  RecordAnswer& answer = stored.answer;
+  auto cost = book.CostOf(used.model, answer.tokens, stored.charge_time);
+  if (!cost && book.version() != newest.version()) {
+    cost = newest.CostOf(used.model, answer.tokens, stored.charge_time);
+    answer.price_version = newest.version();
   }
+  if (!cost) return SetUnpriced(stored);
   answer.cost_nanousd = cost->nanousd;
   answer.cost_basis = used.estimated ? CostBasis::kEstimated : CostBasis::kPriced;
   stored.priced_as = cost->priced_as;
-  return absl::OkStatus();
 }
 
 // Frees what was held and charges what was used, in exactly the counters pinned at the check.
@@ -195,7 +212,10 @@ absl::StatusOr<RecordAnswer> Bookkeeper::Keep(const Record& record) {
       reservation != nullptr ? reservation->create_time : used.occur_time.value_or(state_.now);
   if (reservation != nullptr) {
     if (used.subject == usage::Subject{}) stored.record.usage.subject = reservation->subject;
-    if (used.model == usage::Model{}) stored.record.usage.model = reservation->model;
+    usage::Model& model = stored.record.usage.model;
+    const bool of_that_provider =
+        model.provider.empty() || model.provider == reservation->model.provider;
+    if (model.name.empty() && of_that_provider) model = reservation->model;
   }
   RETURN_IF_ERROR(PriceRecord(stored, reservation));
   if (reservation != nullptr) {

@@ -14,6 +14,7 @@ constexpr size_t kLookedMax = 10'000;
 // How far the database's clock may be from our guess of it.
 constexpr absl::Duration kClockTolerance = absl::Seconds(1);
 constexpr int kLockedAfterConflict = 50;  // batches
+constexpr size_t kOlderBooksMax = 16;
 
 // Attempts that only learned something (a window, a budget) go on at once; real contention waits a
 // little.
@@ -46,18 +47,20 @@ Expectations ExpectationsOf(const LaneMemory& memory, const State& state,
 absl::StatusOr<BatchRunner::Answers> BatchRunner::TryRemembered(
     LaneMemory& memory, std::span<const Operation> operations) {
   const absl::Time begin = clock_.Now();
+  const auto prices = prices_.Of(memory.tenant());
   State state;
   state.tenant = memory.tenant();
   state.now = memory.GuessDatabaseTime(begin);
   state.book = &memory.book;
-  state.prices = prices_.get();
+  state.prices = prices.get();
+  state.older_books = &memory.older_books;
   state.horizon = options_.horizon;
   state.recollection = &memory;
   if (memory.DatabaseTime() == absl::InfinitePast() || !memory.Covers(operations)) {
     return absl::FailedPreconditionError("not all of it is remembered");
   }
   Applied applied = Apply(state, operations);
-  if (!applied.missing.empty()) {
+  if (!applied.complete()) {
     return absl::FailedPreconditionError("not all of it is remembered");
   }
   RETURN_IF_ERROR(
@@ -88,13 +91,16 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
   }
   locked.state.tenant = memory.tenant();
   locked.state.book = &memory.book;
-  locked.state.prices = prices_.get();
+  const auto prices = prices_.Of(memory.tenant());
+  locked.state.prices = prices.get();
+  locked.state.older_books = &memory.older_books;
   locked.state.horizon = options_.horizon;
   Applied applied = Apply(locked.state, operations);
-  if (!applied.missing.empty()) {
+  if (!applied.complete()) {
     also_lock.insert(also_lock.end(), applied.missing.begin(), applied.missing.end());
     RETURN_IF_ERROR(store_->Abandon());
-    return absl::AbortedError("other counters are needed");
+    RETURN_IF_ERROR(ReadBooks(memory, applied.missing_books));
+    return absl::AbortedError("other counters or prices are needed");
   }
   if (applied.changes.empty()) {
     RETURN_IF_ERROR(store_->Abandon());
@@ -104,6 +110,14 @@ absl::StatusOr<BatchRunner::Answers> BatchRunner::TryLocked(LaneMemory& memory,
   memory.Remember(std::move(locked.state), applied.changes);
   Count(applied, begin);
   return std::move(applied.answers);
+}
+
+// Older prices than those that count now, which never change.
+absl::Status BatchRunner::ReadBooks(LaneMemory& memory, const std::set<std::string>& versions) {
+  for (const std::string& version : versions) {
+    ASSIGN_OR_RETURN(memory.older_books[version], prices_.Version(memory.tenant(), version));
+  }
+  return absl::OkStatus();
 }
 
 // What a batch did, once it is certain. Repeats are counted when they come first.
@@ -128,6 +142,7 @@ std::vector<absl::StatusOr<Answer>> BatchRunner::Run(LaneMemory& memory,
                                                      std::span<const Operation> operations) {
   const absl::Time start = clock_.Now();
   const int size = static_cast<int>(operations.size());
+  if (memory.older_books.size() > kOlderBooksMax) memory.older_books.clear();
   if (options_.go_by_memory && memory.book.epoch >= 0 && memory.locked_batches == 0) {
     auto answers = TryRemembered(memory, operations);
     if (answers.ok()) return *std::move(answers);

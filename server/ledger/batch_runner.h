@@ -20,11 +20,10 @@ namespace bursar::ledger {
 class BatchRunner {
  public:
   BatchRunner(const LaneOptions& options, std::unique_ptr<LedgerStore> store,
-              std::shared_ptr<const pricing::PriceBook> prices, metrics::Metrics& metrics,
-              const Clock& clock)
+              pricing::PriceBooks& prices, metrics::Metrics& metrics, const Clock& clock)
       : options_(options),
         store_(std::move(store)),
-        prices_(std::move(prices)),
+        prices_(prices),
         metrics_(metrics),
         clock_(clock) {}
 
@@ -42,11 +41,12 @@ class BatchRunner {
   absl::StatusOr<Answers> TryRemembered(LaneMemory& memory, std::span<const Operation> operations);
   absl::StatusOr<Answers> TryLocked(LaneMemory& memory, std::span<const Operation> operations,
                                     std::vector<Id>& also_lock);
+  absl::Status ReadBooks(LaneMemory& memory, const std::set<std::string>& versions);
   void Count(const Applied& applied, absl::Time begin);
 
   const LaneOptions options_;
   const std::unique_ptr<LedgerStore> store_;
-  const std::shared_ptr<const pricing::PriceBook> prices_;
+  pricing::PriceBooks& prices_;
   metrics::Metrics& metrics_;
   const Clock& clock_;
 };

@@ -55,6 +55,7 @@ class Bookkeeper {
   absl::StatusOr<RecordAnswer> Keep(const Record& record);
   std::optional<absl::StatusOr<RecordAnswer>> Replay(const Record& record);
   absl::Status PriceRecord(StoredRecord& stored, const Reservation* reservation) const;
+  void PriceTokens(StoredRecord& stored, const pricing::PriceBook& book) const;
   absl::Status ChargeHolds(StoredRecord& stored, Reservation& reservation);
   absl::Status ChargeMatches(StoredRecord& stored);
   void AddRecord(StoredRecord stored);
@@ -88,6 +89,9 @@ class Bookkeeper {
   Counter* Find(const Match& match);
   Counter* FindPinned(const Id& counter);
   Counter* Recall(const Id& counter);
+  // The prices of that version, or those that were the newest at that time.
+  const pricing::PriceBook& PricesOf(const std::string& version) const;
+  const pricing::PriceBook& PricesAt(absl::Time time) const;
   Reservation* FindReservation(const Id& key);
   BudgetStatus StatusOf(const Budget& budget, const Counter& counter) const;
   std::vector<BudgetStatus> StatusesOf(const std::vector<Match>& matches);

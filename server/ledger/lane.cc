@@ -23,13 +23,10 @@ struct Lanes::Lane {
   LaneMemory memory;                               // of the worker that runs it
 };
 
-// One thread with its store: takes a batch, runs it, answers it.
+// One thread: takes a batch, runs it, answers it.
 class Lanes::Worker {
  public:
-  Worker(Lanes& lanes, std::unique_ptr<LedgerStore> store)
-      : lanes_(lanes),
-        runner_(lanes.options_, std::move(store), lanes.prices_, lanes.metrics_, lanes.clock_),
-        thread_([this] { Work(); }) {}
+  explicit Worker(Lanes& lanes) : lanes_(lanes), thread_([this] { Work(); }) {}
   ~Worker() { thread_.join(); }
 
   absl::CondVar wake;  // of an idle one
@@ -37,13 +34,14 @@ class Lanes::Worker {
  private:
   void Work() {
     Batch batch;
-    while (Lane* lane = lanes_.TakeBatch(*this, batch)) {
-      RunBatch(*lane, batch);
+    BatchRunner* runner = nullptr;
+    while (Lane* lane = lanes_.TakeBatch(*this, batch, runner)) {
+      RunBatch(*lane, batch, *runner);
       batch.clear();
     }
   }
 
-  void RunBatch(Lane& lane, Batch& batch) {
+  void RunBatch(Lane& lane, Batch& batch, BatchRunner& runner) {
     DropExpired(batch);
     std::vector<Operation> operations;
     operations.reserve(batch.size());
@@ -51,8 +49,8 @@ class Lanes::Worker {
     std::vector<absl::StatusOr<Answer>> answers;
     std::vector<Id> overdue;
     if (!operations.empty()) {
-      answers = runner_.Run(lane.memory, operations);
-      overdue = runner_.FindOverdue(lane.memory, answers);
+      answers = runner.Run(lane.memory, operations);
+      overdue = runner.FindOverdue(lane.memory, answers);
     }
     Batch waiting;
     if (!overdue.empty()) {
@@ -74,7 +72,7 @@ class Lanes::Worker {
     if (!denials.empty()) {
       waiting.push_back(Item{Report{std::move(denials)}, absl::InfiniteFuture(), nullptr});
     }
-    lanes_.PutBack(lane, std::move(waiting));  // first, so that another worker can go on
+    lanes_.PutBack(lane, runner, std::move(waiting));  // first, so that another worker can go on
 #ifdef BURSAR_FAIL_POINTS
     if (const absl::Status lost = ReachFailPoint("before_answer"); !lost.ok()) {
       for (auto& answer : answers) answer = lost;
@@ -112,22 +110,29 @@ class Lanes::Worker {
   }
 
   Lanes& lanes_;
-  BatchRunner runner_;
   std::thread thread_;
 };
 
 int Lanes::Item::weight() const {
+  if (auto* expire = std::get_if<Expire>(&operation)) {
+    return std::max(static_cast<int>(expire->keys.size()), 1);
+  }
   auto* check = std::get_if<Check>(&operation);
   return 1 + (check != nullptr ? static_cast<int>(check->settle.size()) : 0);
 }
 
 Lanes::Lanes(LaneOptions options, std::vector<std::unique_ptr<LedgerStore>> stores,
-             std::shared_ptr<const pricing::PriceBook> prices, metrics::Metrics& metrics,
-             const Clock& clock)
-    : options_(options), prices_(std::move(prices)), metrics_(metrics), clock_(clock) {
+             pricing::PriceBooks& prices, metrics::Metrics& metrics, const Clock& clock)
+    : options_(options), prices_(prices), metrics_(metrics), clock_(clock) {
   for (auto& store : stores) {
-    workers_.push_back(std::make_unique<Worker>(*this, std::move(store)));
+    runners_.push_back(
+        std::make_unique<BatchRunner>(options_, std::move(store), prices_, metrics_, clock_));
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& runner : runners_) free_runners_.push_back(runner.get());
+  }
+  while (workers_.size() < runners_.size()) workers_.push_back(std::make_unique<Worker>(*this));
 }
 
 Lanes::~Lanes() { Stop(); }
@@ -166,7 +171,7 @@ void Lanes::MakeRunnable(Lane& lane) {
   idle_.pop_back();
 }
 
-Lanes::Lane* Lanes::TakeBatch(Worker& worker, Batch& batch) {
+Lanes::Lane* Lanes::TakeBatch(Worker& worker, Batch& batch, BatchRunner*& runner) {
   absl::MutexLock lock(&mutex_);
   while (runnable_.empty()) {
     if (stopping_) return nullptr;
@@ -176,6 +181,8 @@ Lanes::Lane* Lanes::TakeBatch(Worker& worker, Batch& batch) {
   }
   Lane* lane = runnable_.front();
   runnable_.pop_front();
+  runner = free_runners_.back();  // there is one for each worker
+  free_runners_.pop_back();
   int weight = 0;
   batch.reserve(std::min<size_t>(lane->queue.size(), options_.batch_operations_max));
   while (!lane->queue.empty() && weight < options_.batch_operations_max) {
@@ -187,8 +194,9 @@ Lanes::Lane* Lanes::TakeBatch(Worker& worker, Batch& batch) {
   return lane;
 }
 
-void Lanes::PutBack(Lane& lane, Batch waiting) {
+void Lanes::PutBack(Lane& lane, BatchRunner& runner, Batch waiting) {
   absl::MutexLock lock(&mutex_);
+  free_runners_.push_back(&runner);
   metrics_.QueueChanged(static_cast<int>(waiting.size()));
   lane.queue.insert(lane.queue.begin(), std::make_move_iterator(waiting.begin()),
                     std::make_move_iterator(waiting.end()));

@@ -18,8 +18,10 @@
 
 namespace bursar::ledger {
 
+class BatchRunner;
+
 struct LaneOptions {
-  int batch_operations_max = 512;   // of one transaction, each settled record counted too
+  int batch_operations_max = 512;   // of one transaction; each settled record and expiry is one
   int queue_operations_max = 8192;  // waiting, of one tenant; beyond: RESOURCE_EXHAUSTED
   // How long a batch that somebody else is always faster than is run again (ABORTED): a contended
   // tenant must not keep a worker from the others.
@@ -34,8 +36,8 @@ struct LaneOptions {
 //
 // Each active tenant has a lane: the operations that arrive while its last transaction is under way
 // become its next one, up to `batch_operations_max`, in the order of arrival. There is no timer, so
-// a lonely operation is never delayed. One worker thread for each store takes the lanes in turn; a
-// lane has at most one transaction under way.
+// a lonely operation is never delayed. As many worker threads as stores take the lanes in turn,
+// each batch with the free store that was used last; a lane has at most one transaction under way.
 //
 // A check that only expired holds would deny waits while they are expired, then is decided again.
 //
@@ -51,8 +53,7 @@ class Lanes {
   using Done = std::function<void(absl::StatusOr<Answer>)>;
 
   Lanes(LaneOptions options, std::vector<std::unique_ptr<LedgerStore>> stores,
-        std::shared_ptr<const pricing::PriceBook> prices, metrics::Metrics& metrics,
-        const Clock& clock);
+        pricing::PriceBooks& prices, metrics::Metrics& metrics, const Clock& clock);
   ~Lanes();
 
   void Submit(absl::string_view tenant, Operation operation, absl::Time deadline, Done done);
@@ -73,30 +74,34 @@ class Lanes {
     bool begun = false;
     std::vector<absl::StatusOr<RecordAnswer>> settled = {};
 
-    int weight() const;  // in records and checks: what a batch is bounded in
+    int weight() const;  // in records, checks and expiries: what a batch is bounded in
   };
   using Batch = std::vector<Item>;
   struct Lane;
   class Worker;
 
-  // Waits; nullptr once there is nothing left to do.
-  Lane* TakeBatch(Worker& worker, Batch& batch);
-  void PutBack(Lane& lane, Batch waiting);
+  // Waits; nullptr once there is nothing left to do. Gives the runner to run the batch with, until
+  // PutBack.
+  Lane* TakeBatch(Worker& worker, Batch& batch, BatchRunner*& runner);
+  void PutBack(Lane& lane, BatchRunner& runner, Batch waiting);
   bool IsStopping();
   absl::Status RefusalOf(const Lane& lane) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeRunnable(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const LaneOptions options_;
-  const std::shared_ptr<const pricing::PriceBook> prices_;
+  pricing::PriceBooks& prices_;
   metrics::Metrics& metrics_;
   const Clock& clock_;
 
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, std::unique_ptr<Lane>> lanes_ ABSL_GUARDED_BY(mutex_);
   std::deque<Lane*> runnable_ ABSL_GUARDED_BY(mutex_);
-  // The one that went idle last is woken first: its database connection and its caches are warm.
+  // Of both the last one is taken first: its caches are warm. A worker gives its runner back before
+  // it answers, so that a busy lane's next batch goes to the same backend of PostgreSQL again.
   std::vector<Worker*> idle_ ABSL_GUARDED_BY(mutex_);
+  std::vector<BatchRunner*> free_runners_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<BatchRunner>> runners_;  // as many as workers
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

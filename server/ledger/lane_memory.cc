@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace bursar::ledger {
-namespace {
-
-constexpr size_t kCountersMax = 50'000, kReservationsMax = 50'000;
-
-}  // namespace
-
 absl::Time LaneMemory::GuessDatabaseTime(absl::Time our_time) const {
   return database_time_ + (our_time - our_time_);
 }
@@ -19,10 +13,10 @@ void LaneMemory::SetDatabaseTime(absl::Time database_time, absl::Time our_time) 
 }
 
 bool LaneMemory::HoldsAllOf(const Id& key) const {
-  const auto reservation = reservations_.find(key);
-  if (reservation == reservations_.end() || reservation->second->holds.empty()) return false;
-  for (const Hold& hold : reservation->second->holds) {
-    if (!counters_.contains(hold.counter)) return false;
+  const Reservation* reservation = FindReservation(key);
+  if (reservation == nullptr || reservation->holds.empty()) return false;
+  for (const Hold& hold : reservation->holds) {
+    if (FindCounter(hold.counter) == nullptr) return false;
   }
   return true;
 }
@@ -36,7 +30,7 @@ bool LaneMemory::CoversOne(const Operation& operation) const {
     for (const Record& record : check->settle) {
       if (!CanSettle(record)) return false;
     }
-    return !reservations_.contains(check->key);
+    return FindReservation(check->key) == nullptr;
   }
   if (auto* record = std::get_if<Record>(&operation)) return CanSettle(*record);
   if (auto* release = std::get_if<Release>(&operation)) return HoldsAllOf(release->key);
@@ -48,39 +42,35 @@ bool LaneMemory::Covers(std::span<const Operation> operations) const {
                      [this](const Operation& operation) { return CoversOne(operation); });
 }
 
-const Counter* LaneMemory::FindCounter(const Id& id) const {
-  const auto found = counters_.find(id);
-  return found == counters_.end() ? nullptr : &found->second;
-}
+const Counter* LaneMemory::FindCounter(const Id& id) const { return counters_.Find(id); }
 
 const Reservation* LaneMemory::FindReservation(const Id& key) const {
-  const auto found = reservations_.find(key);
-  return found == reservations_.end() ? nullptr : found->second.get();
+  const auto* found = reservations_.Find(key);
+  return found == nullptr ? nullptr : found->get();
 }
 
 void LaneMemory::Remember(State state, const Changes& changes) {
-  if (counters_.size() > kCountersMax || reservations_.size() > kReservationsMax) Forget();
   for (auto& [id, counter] : state.counters) {
     const bool changed = changes.counters.contains(id);
     if (counter.version == 0 && !changed) continue;  // still not in the database
     counter.version += changed ? 1 : 0;
-    counters_[id] = std::move(counter);
+    counters_.Put(id, std::move(counter));
   }
   for (auto& [key, reservation] : state.reservations) {
     if (reservation->state != ReservationState::kActive) {
-      reservations_.erase(key);
+      reservations_.Erase(key);
       continue;
     }
     const bool changed =
         changes.inserted_reservations.contains(key) || changes.updated_reservations.contains(key);
     reservation->version += changed ? 1 : 0;
-    reservations_[key] = std::move(reservation);
+    reservations_.Put(key, std::move(reservation));
   }
 }
 
 void LaneMemory::Forget() {
-  counters_.clear();
-  reservations_.clear();
+  counters_.Clear();
+  reservations_.Clear();
 }
 
 }  // namespace bursar::ledger

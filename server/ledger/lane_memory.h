@@ -1,7 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -9,6 +11,36 @@
 #include "ledger/ledger_store.h"
 
 namespace bursar::ledger {
+
+// What was put lately, at most twice `generation_max` values: they are forgotten by the generation,
+// so that a hot one, which is put again and again, stays.
+template <typename Value>
+class Recent {
+ public:
+  explicit Recent(size_t generation_max) : generation_max_(generation_max) {}
+
+  const Value* Find(const Id& id) const {
+    if (const auto found = young_.find(id); found != young_.end()) return &found->second;
+    const auto found = old_.find(id);
+    return found == old_.end() ? nullptr : &found->second;
+  }
+  void Put(const Id& id, Value value) {
+    if (young_.size() >= generation_max_) old_ = std::exchange(young_, {});
+    young_.insert_or_assign(id, std::move(value));
+  }
+  void Erase(const Id& id) {
+    young_.erase(id);
+    old_.erase(id);
+  }
+  void Clear() {
+    young_.clear();
+    old_.clear();
+  }
+
+ private:
+  const size_t generation_max_;
+  absl::flat_hash_map<Id, Value> young_, old_;  // what is in both counts as it is in young_
+};
 
 // What a lane remembers between its transactions. Only a cache: a transaction that goes by it
 // commits only if the database agrees, else it is run again the locked way.
@@ -22,6 +54,7 @@ class LaneMemory final : public Recollection {
 
   const std::string& tenant() const { return tenant_; }
   BudgetBook book;
+  OlderBooks older_books;
   int locked_batches = 0;  // how many more go the locked way, after a conflict
 
   // The database's clock, as far as it is known: at the last transaction, and by our clock now.
@@ -58,8 +91,10 @@ class LaneMemory final : public Recollection {
   std::string tenant_;
   absl::Time database_time_ = absl::InfinitePast();
   absl::Time our_time_ = absl::InfinitePast();
-  absl::flat_hash_map<Id, Counter> counters_;
-  absl::flat_hash_map<Id, std::shared_ptr<const Reservation>> reservations_;
+  // Forgetting all at once would cost the next batch its remembered way, and 50 more.
+  static constexpr size_t kGenerationMax = 25'000;
+  Recent<Counter> counters_{kGenerationMax};
+  Recent<std::shared_ptr<const Reservation>> reservations_{kGenerationMax};
 };
 
 }  // namespace bursar::ledger

@@ -72,8 +72,9 @@ class LedgerStore {
 
   virtual absl::StatusOr<OverdueHolds> FindOverdue(absl::string_view tenant,
                                                    const std::vector<Id>& counters) = 0;
-  // Overdue reservations of all tenants, oldest first, at most `limit`.
-  virtual absl::StatusOr<std::vector<Overdue>> FindAllOverdue(int limit) = 0;
+  // Overdue reservations of all tenants but these: the oldest, at most `limit`.
+  virtual absl::StatusOr<std::vector<Overdue>> FindAllOverdue(
+      int limit, const std::vector<std::string>& but_of) = 0;
 };
 
 }  // namespace bursar::ledger

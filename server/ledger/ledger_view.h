@@ -66,6 +66,28 @@ struct CostEventPage {
   std::optional<TimePlace> next;
 };
 
+// Records that newer prices may give another cost: their tokens are known, and nobody declared or
+// corrected what they cost.
+struct RepriceQuery {
+  absl::Time start, end;        // of charge_time: start <= t < end
+  std::vector<Filter> filters;  // of every dimension of a record
+  bool only_unpriced = true;
+  int page_size = 1000;
+  std::optional<TimePlace> after;  // by charge_time
+};
+struct RepriceableRecord {
+  std::string usage_id;
+  usage::Model model;
+  usage::TokenUsage tokens;
+  int64_t cost_nanousd = 0;  // with what earlier reprices made of it
+  bool unpriced = false;
+  absl::Time charge_time;
+};
+struct RepricePage {
+  std::vector<RepriceableRecord> records;
+  std::optional<TimePlace> next;
+};
+
 // A place where the ledger is not what its records say.
 struct Breach {
   std::string invariant;  // "I4", "I5"
@@ -96,6 +118,9 @@ class LedgerView {
                                                            const ReservationQuery& query) = 0;
   virtual absl::StatusOr<CostEventPage> ListCostEvents(absl::string_view tenant,
                                                        const CostEventQuery& query) = 0;
+  // The oldest first, by charge_time.
+  virtual absl::StatusOr<RepricePage> ListRepriceable(absl::string_view tenant,
+                                                      const RepriceQuery& query) = 0;
   // Invariants I4 and I5, a page after the other: `at` is empty for the first, then the `next` of
   // the one before. On a ledger that is written meanwhile there are no false alarms; what is wrong
   // when the first page is asked for and stays so is found (verification.h says how).

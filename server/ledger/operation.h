@@ -105,8 +105,8 @@ struct Inspect {
   usage::Model model;
 };
 
-// Says what a record really used or cost. Either tokens, priced as the record's own would have
-// been, or the cost.
+// Says what a record really used or cost. Either tokens, priced as the record's own were, or the
+// cost; or neither: its own tokens, at the newest prices.
 struct Adjust {
   std::string adjustment_id;
   Id key;  // UsageKey of the record that says the difference: kAdjustmentIdPrefix + adjustment_id
@@ -116,6 +116,8 @@ struct Adjust {
   std::optional<usage::TokenUsage> tokens;
   std::optional<int64_t> cost_nanousd;
   std::string reason;
+
+  bool reprices() const { return !tokens && !cost_nanousd; }
 };
 
 // Ends reservations whose time is over; others are left alone.

@@ -1,10 +1,8 @@
 #include "postgres/pg_cost_store.h"
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
-#include "postgres/array.h"
 #include "postgres/placeholders.h"
+#include "postgres/record_columns.h"
 #include "postgres/seen_by.h"
 #include "status_macros.h"
 
@@ -14,22 +12,6 @@ namespace {
 using history::Bucket;
 using history::CostQuery;
 using history::CostRow;
-
-struct DimensionColumn {
-  absl::string_view dimension;
-  absl::string_view expression;
-};
-// Where a dimension's value is; every other dimension is the column of its own name.
-constexpr DimensionColumn kColumns[] = {
-    {"user", "user_name"},
-    {"outcome", "(ARRAY['SUCCEEDED','FAILED','CANCELLED','NOT_EXECUTED','UNKNOWN'])[outcome]"},
-    {"cost_basis", "(ARRAY['PRICED','ESTIMATED','DECLARED','UNPRICED','ADJUSTED'])[cost_basis]"},
-    {"error_category",
-     "(ARRAY['PROVIDER','TIMEOUT','RATE_LIMIT','GUARDRAIL','AGENT','UNEXPECTED','TOOL',"
-     "'INTERNAL'])[error_category]"},
-    {"error_severity", "(ARRAY['INFO','WARNING','ERROR','CRITICAL'])[error_severity]"},
-    {"guardrail", "guardrails->0->>'name'"},
-};
 
 // What is summed, in the order that ReadRow expects. An adjustment has the dimensions of its
 // record, and changes its cost and tokens; the call and all that happened in it are counted once.
@@ -41,7 +23,7 @@ constexpr char kMeasures[] =
     "coalesce(sum(jsonb_array_length(guardrails)) FILTER (WHERE adjusts IS NULL), 0)::bigint "
     "AS guardrail_hits, "
     "coalesce(sum(cost_nanousd), 0)::bigint AS cost, "
-    "count(*) FILTER (WHERE cost_basis = 4) AS unpriced_calls, "
+    "coalesce(sum(unpriced), 0)::bigint AS unpriced_calls, "
     "coalesce(sum(cost_nanousd) FILTER (WHERE cost_basis <> 1), 0)::bigint AS estimated, "
     "count(*) FILTER (WHERE outcome = 1 AND adjusts IS NULL) AS succeeded, "
     "percentile_disc(0.50) WITHIN GROUP (ORDER BY latency_us) AS latency_p50, "
@@ -67,10 +49,7 @@ class CostSql {
                       SeenBy(values_.Time(*query.as_of), values_.Text(query.view)));
     }
     for (const auto& filter : query.filters) {
-      Array values(Element::kText);
-      for (const auto& value : filter.values) values.Text(value);
-      absl::StrAppend(&where_, filter.exclude ? " AND NOT " : " AND ", Expression(filter.dimension),
-                      " = ANY (", values_.Add(values), "::text[])");
+      absl::StrAppend(&where_, " AND ", RecordFilter(filter, values_));
     }
   }
 
@@ -83,7 +62,7 @@ class CostSql {
     std::string group;
     const size_t key_count = query_.group_by.size() + (query_.bucket != Bucket::kNone ? 1 : 0);
     for (const auto& dimension : query_.group_by) {
-      absl::StrAppend(&keys, Expression(dimension), ", ");
+      absl::StrAppend(&keys, RecordDimension(dimension, values_), ", ");
     }
     std::string positions;
     for (size_t i = 1; i <= key_count; ++i) {
@@ -106,17 +85,6 @@ class CostSql {
   Params TakeParams() { return values_.Take(); }
 
  private:
-  std::string Expression(absl::string_view dimension) {
-    std::string expression(dimension);  // checked: one of the known names
-    if (absl::ConsumePrefix(&dimension, "label:")) {
-      expression = absl::StrCat("labels->>", values_.Text(dimension));
-    }
-    for (const auto& column : kColumns) {
-      if (column.dimension == expression) expression = std::string(column.expression);
-    }
-    return absl::StrCat("coalesce(", expression, ", '')");
-  }
-
   // Each class, then all of them as "tokens" to order by.
   static std::string TokenSums() {
     std::string sums, all;

@@ -7,6 +7,7 @@
 #include "postgres/json.h"
 #include "postgres/pg_budget_rows.h"
 #include "postgres/pg_ledger_store.h"
+#include "postgres/record_columns.h"
 #include "status_macros.h"
 #include "usage/field_error.h"
 
@@ -49,12 +50,6 @@ constexpr char kLockUsageIds[] =
     "SELECT id FROM usage_id WHERE id = ANY ($2::uuid[]) AND tenant_id = $1 "
     "ORDER BY id FOR NO KEY UPDATE";
 
-// What ReadAmounts reads.
-#define BURSAR_AMOUNTS                                                                           \
-  "r.cost_nanousd, r.uncached_input_tokens, r.cache_read_tokens, r.cache_write_5m_tokens, "      \
-  "r.cache_write_1h_tokens, r.visible_output_tokens, r.reasoning_tokens, r.input_audio_tokens, " \
-  "r.output_audio_tokens, r.input_image_tokens, r.output_image_tokens, r.other_tokens, "         \
-  "r.billed_units"
 constexpr char kReadRecords[] =
     "SELECT u.id, u.fingerprint, r.cost_basis, r.price_version, r.released_nanousd, "
     "r.overrun_nanousd, r.late, " BURSAR_AMOUNTS
@@ -70,7 +65,8 @@ constexpr char kReadRecords[] =
   "UNION ALL SELECT r.adjusts, r.* FROM usage_record r "                                    \
   "WHERE r.adjusts = ANY ($2::uuid[]) AND r.adjusts IS NOT NULL AND r.tenant_id || '' = $1) r"
 constexpr char kReadStandings[] =
-    "SELECT r.target, r.adjusts IS NULL, r.usage_id, r.reservation_id, r.charge_time, r.project, "
+    "SELECT r.target, r.adjusts IS NULL, r.usage_id, r.reservation_id, r.charge_time, "
+    "r.price_version, r.unpriced, r.project, "
     "r.team, r.user_name, r.agent, r.workflow, r.tool, r.run, r.parent_run, r.root_run, r.labels, "
     "r.provider, r.model, r.service_tier, r.region, r.requested_model, r.account, r.event_type, "
     "r.step, r.outcome, r.error_type, r.error_category, r.error_severity, "
@@ -81,7 +77,6 @@ constexpr char kReadCharges[] =
     "JOIN counter c ON c.id = charge.counter AND c.tenant_id || '' = $1 "
     "JOIN budget b ON b.uid = c.budget_uid GROUP BY 1, 2, 3 ORDER BY 1, 2";
 #undef BURSAR_STANDINGS
-#undef BURSAR_AMOUNTS
 
 constexpr char kReadEpoch[] =
     "SELECT budget_epoch, clock_timestamp() FROM tenant WHERE tenant_id = $1";
@@ -90,18 +85,22 @@ constexpr char kReadSettings[] =
     "SELECT budget_epoch, default_max_output_tokens, charge_on_expiry FROM tenant "
     "WHERE tenant_id = $1";
 
+// The clock is read once, by a query of its own: an index cannot be searched for what changes from
+// row to row, and every active hold would be read, however long it lives.
 constexpr char kFindOverdue[] =
-    "SELECT id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
+    "SELECT id FROM reservation WHERE state = 1 AND expire_time <= (SELECT clock_timestamp()) "
     "AND tenant_id = $1 AND hold_counters && $2::uuid[] ORDER BY expire_time LIMIT 256";
 
 // Bounded: a counter with few holds among a million others must not read them all.
 constexpr char kFindNextExpiry[] =
     "SELECT min(expire_time) FILTER (WHERE hold_counters && $2::uuid[]) FROM ("
     "SELECT expire_time, hold_counters FROM reservation WHERE state = 1 "
-    "AND expire_time > clock_timestamp() AND tenant_id = $1 ORDER BY expire_time LIMIT 1000) soon";
+    "AND expire_time > (SELECT clock_timestamp()) AND tenant_id = $1 ORDER BY expire_time LIMIT "
+    "1000) soon";
 
 constexpr char kFindAllOverdue[] =
-    "SELECT tenant_id, id FROM reservation WHERE state = 1 AND expire_time <= clock_timestamp() "
+    "SELECT tenant_id, id FROM reservation WHERE state = 1 "
+    "AND expire_time <= (SELECT clock_timestamp()) AND tenant_id <> ALL ($2::text[]) "
     "ORDER BY expire_time LIMIT $1";
 
 Array UuidArray(const std::set<Id>& ids) {
@@ -183,14 +182,6 @@ void ReadReservations(const Rows& rows, ledger::State& state) {
   }
 }
 
-// What a record cost and used, from the columns that begin at `column`.
-void ReadAmounts(const Rows& rows, int row, int column, ledger::RecordAnswer& answer) {
-  answer.cost_nanousd = rows.Int(row, column++);
-  for (int64_t& tokens : answer.tokens.tokens) tokens = rows.Int(row, column++);
-  answer.tokens.other_tokens = DecodeCounts(rows.Text(row, column++));
-  answer.tokens.billed_units = DecodeCounts(rows.Text(row, column));
-}
-
 void ReadRecords(const Rows& rows, ledger::State& state) {
   for (int row = 0; row < rows.size(); ++row) {
     ledger::StoredRecord stored;
@@ -234,7 +225,7 @@ int ReadCall(const Rows& rows, int row, int column, usage::UsageRecord& used) {
 }
 
 void ReadStandings(const Rows& rows, ledger::State& state) {
-  constexpr int kFirstOfCall = 5;
+  constexpr int kFirstOfCall = 7;
   for (int row = 0; row < rows.size(); ++row) {
     const ledger::Id target = ledger::FromUuid(rows.Text(row, 0));
     ledger::StoredRecord& standing = state.standings[target];
@@ -243,7 +234,13 @@ void ReadStandings(const Rows& rows, ledger::State& state) {
     ReadAmounts(rows, row, ReadCall(rows, row, kFirstOfCall, said), amounts);
     standing.answer.cost_nanousd += amounts.cost_nanousd;
     standing.answer.tokens += amounts.tokens;
-    if (!rows.Bool(row, 1)) continue;  // one of its adjustments
+    const bool adjustment = !rows.Bool(row, 1);
+    const int64_t unpriced = rows.Int(row, 6);
+    standing.unpriced += static_cast<int>(unpriced);
+    if (unpriced == (adjustment ? -1 : 0)) {  // the one that gave it its price
+      standing.answer.price_version = std::string(rows.Text(row, 5));
+    }
+    if (adjustment) continue;
     standing.record.key = target;
     standing.charge_time = rows.Time(row, 4);
     said.usage_id = std::string(rows.Text(row, 2));
@@ -368,9 +365,13 @@ absl::StatusOr<ledger::OverdueHolds> PgLedgerStore::FindOverdue(absl::string_vie
   return overdue;
 }
 
-absl::StatusOr<std::vector<ledger::Overdue>> PgLedgerStore::FindAllOverdue(int limit) {
+absl::StatusOr<std::vector<ledger::Overdue>> PgLedgerStore::FindAllOverdue(
+    int limit, const std::vector<std::string>& but_of) {
   RETURN_IF_ERROR(EnsureConnected());
-  ASSIGN_OR_RETURN(const Rows rows, session_->Execute(kFindAllOverdue, Params().Int(limit)));
+  Array tenants(Element::kText);
+  for (const std::string& tenant : but_of) tenants.Text(tenant);
+  ASSIGN_OR_RETURN(const Rows rows,
+                   session_->Execute(kFindAllOverdue, Params().Int(limit).Add(tenants)));
   std::map<std::string, std::vector<Id>> by_tenant;
   for (int row = 0; row < rows.size(); ++row) {
     by_tenant[std::string(rows.Text(row, 0))].push_back(ledger::FromUuid(rows.Text(row, 1)));

@@ -25,7 +25,8 @@ class PgLedgerStore final : public ledger::LedgerStore {
                              const ledger::Expectations& expected) override;
   absl::StatusOr<ledger::OverdueHolds> FindOverdue(
       absl::string_view tenant, const std::vector<ledger::Id>& counters) override;
-  absl::StatusOr<std::vector<ledger::Overdue>> FindAllOverdue(int limit) override;
+  absl::StatusOr<std::vector<ledger::Overdue>> FindAllOverdue(
+      int limit, const std::vector<std::string>& but_of) override;
 
  private:
   absl::Status EnsureConnected();

@@ -5,7 +5,8 @@
 
 namespace bursar::postgres {
 
-// The lists' statements are in pg_ledger_view.cc, those of Verify in pg_ledger_view_verify.cc.
+// The lists' statements are in pg_ledger_view.cc, those of Verify in pg_ledger_view_verify.cc, that
+// of ListRepriceable in pg_ledger_view_reprice.cc.
 class PgLedgerView final : public ledger::LedgerView {
  public:
   // `horizon`: for how long a usage id and its record must both be there.
@@ -18,6 +19,8 @@ class PgLedgerView final : public ledger::LedgerView {
       absl::string_view tenant, const ledger::ReservationQuery& query) override;
   absl::StatusOr<ledger::CostEventPage> ListCostEvents(
       absl::string_view tenant, const ledger::CostEventQuery& query) override;
+  absl::StatusOr<ledger::RepricePage> ListRepriceable(absl::string_view tenant,
+                                                      const ledger::RepriceQuery& query) override;
   absl::StatusOr<ledger::VerifiedPage> Verify(absl::string_view tenant, absl::string_view at,
                                               int page_size) override;
 

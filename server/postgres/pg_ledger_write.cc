@@ -161,6 +161,7 @@ constexpr Column<RecordRow> kRecordColumns[] = {
      BURSAR_ROW { a.Int(static_cast<int>(r.stored->answer.cost_basis)); }},
     {"price_version", kText, "", BURSAR_ROW { a.Text(r.stored->answer.price_version); }},
     {"priced_as", kText, "", BURSAR_ROW { AddText(a, r.stored->priced_as); }},
+    {"unpriced", kSmallint, "", BURSAR_ROW { a.Int(r.stored->unpriced); }},
     BURSAR_TOKENS("uncached_input_tokens", kUncachedInput),
     BURSAR_TOKENS("cache_read_tokens", kCacheRead),
     BURSAR_TOKENS("cache_write_5m_tokens", kCacheWrite5m),

@@ -1,194 +1,205 @@
 #include "pricing/price_book.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "embedded/DefaultPrices.h"
+#include "absl/strings/str_join.h"
 #include "pricing/money.h"
 #include "status_macros.h"
+#include "usage/field_error.h"
 #include "usage/limits.h"
 
 namespace bursar::pricing {
-
 namespace {
-
-using Json = nlohmann::json;
-using usage::TokenClass;
 
 constexpr int64_t kTokensPerPrice = 1'000'000;
 constexpr int64_t kUnitsPerPrice = 1'000;
+// A name in lower case, without a block of memory for those that validation lets pass.
+class Lowered {
+ public:
+  explicit Lowered(absl::string_view name) : letters_(name.begin(), name.end()) {
+    for (char& letter : letters_) letter = absl::ascii_tolower(letter);
+  }
+  absl::string_view view() const { return {letters_.data(), letters_.size()}; }
 
-struct PriceField {
-  absl::string_view name;
-  TokenClass token_class;
+ private:
+  absl::InlinedVector<char, usage::kDimensionBytesMax> letters_;
 };
-constexpr PriceField kPriceFields[] = {
-    {"input", TokenClass::kUncachedInput},         {"cache_read", TokenClass::kCacheRead},
-    {"cache_write_5m", TokenClass::kCacheWrite5m}, {"cache_write_1h", TokenClass::kCacheWrite1h},
-    {"output", TokenClass::kVisibleOutput},        {"reasoning", TokenClass::kReasoning},
-    {"input_audio", TokenClass::kInputAudio},      {"output_audio", TokenClass::kOutputAudio},
-    {"input_image", TokenClass::kInputImage},      {"output_image", TokenClass::kOutputImage},
+
+// Sums amounts times prices; nothing once a price is missing.
+class Bill {
+ public:
+  void Add(int64_t count, int64_t price, int64_t per) {
+    if (count == 0) return;
+    missing_ |= price == kNoPrice;
+    sum_ += Int128{count} * price * (kTokensPerPrice / per);
+  }
+  std::optional<int64_t> Total() const {
+    if (missing_) return std::nullopt;
+    const auto nanousd = DivideHalfUp(sum_, kTokensPerPrice);
+    if (!nanousd || *nanousd > usage::kCostNanoUsdMax) return std::nullopt;
+    return nanousd;
+  }
+
+ private:
+  Int128 sum_ = 0;  // nano-USD x 10^6
+  bool missing_ = false;
 };
 
-bool IsOutputClass(TokenClass c) {
-  return c == TokenClass::kVisibleOutput || c == TokenClass::kReasoning ||
-         c == TokenClass::kOutputAudio || c == TokenClass::kOutputImage;
-}
-
-// The price of a class, or of input or output where the class has none of its own.
-std::optional<int64_t> PriceOf(const Price& price, TokenClass c) {
-  const auto& own = price.per_million[static_cast<int>(c)];
-  if (own) return own;
-  const TokenClass basic =
-      IsOutputClass(c) ? TokenClass::kVisibleOutput : TokenClass::kUncachedInput;
-  return price.per_million[static_cast<int>(basic)];
-}
-
-std::optional<int64_t> PriceOfOther(const Price& price, const std::string& name) {
-  auto own = price.other.find(name);
-  if (own != price.other.end()) return own->second;
-  return PriceOf(price, absl::StartsWith(name, "output") ? TokenClass::kVisibleOutput
-                                                         : TokenClass::kUncachedInput);
-}
-
-absl::Status RowError(size_t row, absl::string_view field, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("prices[", row, "].", field, ": ", what));
-}
-
-absl::StatusOr<int64_t> ParsePrice(const Json& value) {
-  if (!value.is_string()) return absl::InvalidArgumentError("must be decimal text like \"2.50\"");
-  return ParseUsd(value.get<std::string>());
-}
-
-absl::Status ParseNamedPrices(const Json& row, size_t index, const char* field,
-                              std::map<std::string, int64_t>& prices) {
-  if (!row.contains(field)) return absl::OkStatus();
-  for (const auto& [name, value] : row.at(field).items()) {
-    auto parsed = ParsePrice(value);
-    if (!parsed.ok())
-      return RowError(index, absl::StrCat(field, ".", name), parsed.status().message());
-    prices[name] = *parsed;
+// A request is charged though nobody counts it.
+void AddBilledUnits(const Price& price, const usage::TokenUsage& tokens, Bill& bill) {
+  for (const auto& [name, count] : tokens.billed_units) {
+    const auto unit_price = price.billed_units.find(name);
+    const bool known = unit_price != price.billed_units.end();
+    bill.Add(count, known ? unit_price->second : kNoPrice, kUnitsPerPrice);
   }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Price> ParseRow(const Json& row, size_t index) {
-  Price price;
-  for (auto [field, target] : {std::pair{"provider", &price.provider}, {"model", &price.model}}) {
-    if (!row.contains(field) || !row[field].is_string() || row[field].get<std::string>().empty()) {
-      return RowError(index, field, "is missing; it must be text");
-    }
-    *target = row[field].get<std::string>();
-  }
-  price.service_tier = row.value("service_tier", "");
-  price.source = row.value("source", "");
-  price.min_input_tokens = row.value("min_input_tokens", int64_t{0});
-  price.max_output_tokens = row.value("max_output_tokens", int64_t{0});
-  if (row.contains("effective_time")) {
-    std::string error;
-    if (!absl::ParseTime(absl::RFC3339_full, row["effective_time"].get<std::string>(),
-                         &price.effective_time, &error)) {
-      return RowError(index, "effective_time", "must be like 2026-01-31T00:00:00Z");
-    }
-  }
-  for (const auto& field : kPriceFields) {
-    if (!row.contains(field.name)) continue;
-    auto parsed = ParsePrice(row[std::string(field.name)]);
-    if (!parsed.ok()) return RowError(index, field.name, parsed.status().message());
-    price.per_million[static_cast<int>(field.token_class)] = *parsed;
-  }
-  RETURN_IF_ERROR(ParseNamedPrices(row, index, "other", price.other));
-  RETURN_IF_ERROR(ParseNamedPrices(row, index, "billed_units", price.billed_units));
-  return price;
+  const auto request = price.billed_units.find("request");
+  if (request == price.billed_units.end()) return;
+  const auto counted = tokens.billed_units.find("request");
+  const bool is_counted = counted != tokens.billed_units.end() && counted->second != 0;
+  if (!is_counted) bill.Add(1, request->second, kUnitsPerPrice);
 }
 
 }  // namespace
 
-absl::StatusOr<PriceBook> PriceBook::Parse(absl::string_view text) {
-  const Json document = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object() || !document.contains("prices") || !document["prices"].is_array()) {
-    return absl::InvalidArgumentError(
-        "a price book is a JSON object with \"version\" and \"prices\"");
-  }
-  PriceBook book;
-  try {
-    book.version_ = document.value("version", "");
-    for (size_t i = 0; i < document["prices"].size(); ++i) {
-      ASSIGN_OR_RETURN(Price price, ParseRow(document["prices"][i], i));
-      std::string key = absl::StrCat(price.provider, "/", price.model);
-      const bool is_prefix = absl::EndsWith(key, "*");
-      if (is_prefix) key.pop_back();
-      (is_prefix ? book.prefix_ : book.exact_)[key].push_back(book.prices_.size());
-      book.prices_.push_back(std::move(price));
-    }
-  } catch (const Json::exception& error) {  // a field of another type than its default
-    return absl::InvalidArgumentError(
-        absl::StrCat("the price book cannot be read: ", error.what()));
-  }
-  if (book.version_.empty()) return absl::InvalidArgumentError("version: is missing");
-  return book;
-}
+PriceBook::PriceBook(std::string version, std::shared_ptr<const PriceList> base,
+                     std::shared_ptr<const PriceList> own)
+    : version_(std::move(version)), base_(std::move(base)), own_(std::move(own)) {}
 
 absl::StatusOr<PriceBook> PriceBook::Default() {
-  const auto text = DefaultPrices().front().text;
-  return Parse(absl::string_view(text.data(), text.size()));
+  ASSIGN_OR_RETURN(auto list, PriceList::Default());
+  std::string version = list->document().version;
+  return PriceBook(std::move(version), std::move(list));
 }
 
-const Price* PriceBook::Find(const usage::Model& model, int64_t input_tokens,
-                             absl::Time time) const {
-  const std::string key = absl::StrCat(model.provider, "/", model.name);
-  const std::vector<size_t>* rows = nullptr;
-  if (auto exact = exact_.find(key); exact != exact_.end()) {
-    rows = &exact->second;
-  } else {
-    // The longest prefix is the last one not after the key that it starts with.
-    for (auto it = prefix_.upper_bound(key); it != prefix_.begin() && rows == nullptr;) {
-      --it;
-      if (absl::StartsWith(key, it->first)) rows = &it->second;
-    }
+PriceBook::ProviderIds PriceBook::IdsOf(absl::string_view provider) const {
+  if (own_ == nullptr) return {"", base_->ProviderId(provider)};
+  const bool in_own = own_->HasProvider(provider);
+  // An id of the one list comes before an alias of the other.
+  if (base_->HasProvider(provider)) return {in_own ? provider : "", provider};
+  absl::string_view id = own_->ProviderOfAlias(provider);
+  if (id.empty()) id = base_->ProviderOfAlias(provider);
+  return {in_own ? provider : id, id};
+}
+
+const ListedPrice* PriceBook::FindRow(PricedCall call) const {
+  const ProviderIds ids = IdsOf(call.provider);
+  if (own_ != nullptr && !ids.own.empty()) {
+    call.provider = ids.own;
+    if (const ListedPrice* listed = own_->Find(call)) return listed;
   }
-  if (rows == nullptr) return nullptr;
-  const Price* best = nullptr;
-  for (size_t row : *rows) {
-    const Price& price = prices_[row];
-    const bool own_tier = price.service_tier == model.service_tier;
-    if (!own_tier && !price.service_tier.empty()) continue;
-    if (price.effective_time > time || price.min_input_tokens > input_tokens) continue;
-    auto rank = [&](const Price& p) {
-      return std::tuple(p.service_tier == model.service_tier, p.effective_time, p.min_input_tokens);
-    };
-    if (best == nullptr || rank(*best) < rank(price)) best = &price;
+  call.provider = ids.base;
+  return call.provider.empty() ? nullptr : base_->Find(call);
+}
+
+// "provider/name", "provider/*", or the name of another model of the same provider, which may have
+// a "/" in it as well: then what stands before it is no provider's name.
+PricedCall PriceBook::TargetOf(const std::string& same_as, const PricedCall& call) const {
+  PricedCall target = call;
+  target.name = same_as;
+  const size_t slash = same_as.find('/');
+  if (slash == std::string::npos) return target;
+  const absl::string_view provider = absl::string_view(same_as).substr(0, slash);
+  const ProviderIds ids = IdsOf(provider);
+  if (ids.own.empty() && ids.base.empty()) return target;
+  target.provider = provider;
+  target.name.remove_prefix(slash + 1);
+  if (target.name == "*") target.name = call.name;
+  return target;
+}
+
+// The first row on the way that knows how long an answer can be says it.
+bool PriceBook::Follow(const PricedCall& call, int steps, PriceInForce& found) const {
+  const ListedPrice* listed = FindRow(call);
+  if (listed == nullptr) return false;
+  const int64_t max_before = found.max_output_tokens;
+  if (max_before == 0) found.max_output_tokens = listed->price->max_output_tokens;
+  if (listed->same_as.empty()) {
+    found.listed = listed;
+    return true;
   }
-  return best;
+  for (const std::string& same_as : listed->same_as) {
+    if (steps > 0 && Follow(TargetOf(same_as, call), steps - 1, found)) return true;
+  }
+  found.max_output_tokens = max_before;
+  return false;
+}
+
+std::optional<PriceInForce> PriceBook::Find(const usage::Model& model, int64_t input_tokens,
+                                            absl::Time time) const {
+  const Lowered provider(model.provider), name(model.name);
+  PriceInForce found;
+  const PricedCall call{.provider = provider.view(),
+                        .name = name.view(),
+                        .service_tier = model.service_tier,
+                        .region = model.region,
+                        .input_tokens = input_tokens,
+                        .time = time};
+  if (!Follow(call, kSameAsSteps, found)) return std::nullopt;
+  return found;
 }
 
 std::optional<Cost> PriceBook::CostOf(const usage::Model& model, const usage::TokenUsage& tokens,
                                       absl::Time time) const {
-  const Price* price = Find(model, tokens.InputTokens(), time);
-  if (price == nullptr) return std::nullopt;
-  Int128 sum = 0;  // nano-USD x 10^6
+  const auto found = Find(model, tokens.InputTokens(), time);
+  if (!found) return std::nullopt;
+  const ListedPrice& listed = *found->listed;
+  Bill bill;
   for (int i = 0; i < usage::kTokenClasses; ++i) {
-    if (tokens.tokens[i] == 0) continue;
-    auto unit_price = PriceOf(*price, static_cast<TokenClass>(i));
-    if (!unit_price) return std::nullopt;
-    sum += Int128{tokens.tokens[i]} * *unit_price;
+    bill.Add(tokens.tokens[i], listed.rates[i], kTokensPerPrice);
   }
-  for (const auto& [name, count] : tokens.other_tokens) {
-    if (count == 0) continue;
-    auto unit_price = PriceOfOther(*price, name);
-    if (!unit_price) return std::nullopt;
-    sum += Int128{count} * *unit_price;
+  for (const auto& [other, count] : tokens.other_tokens) {
+    if (count != 0) bill.Add(count, OtherRate(*listed.price, listed.rates, other), kTokensPerPrice);
   }
-  for (const auto& [name, count] : tokens.billed_units) {
-    if (count == 0) continue;
-    auto unit_price = price->billed_units.find(name);
-    if (unit_price == price->billed_units.end()) return std::nullopt;
-    sum += Int128{count} * unit_price->second * (kTokensPerPrice / kUnitsPerPrice);
+  AddBilledUnits(*listed.price, tokens, bill);
+  const auto nanousd = bill.Total();
+  if (!nanousd) return std::nullopt;
+  return Cost{*nanousd, listed.name};
+}
+
+const Provider* PriceBook::ProviderWithExtractors(const ProviderIds& ids) const {
+  const Provider* own = own_ == nullptr ? nullptr : own_->FindProvider(ids.own);
+  if (own != nullptr && !own->extractors.empty()) return own;
+  const Provider* base = base_->FindProvider(ids.base);
+  return base != nullptr && !base->extractors.empty() ? base : nullptr;
+}
+
+absl::StatusOr<const usage::Extractor*> PriceBook::FindExtractor(
+    absl::string_view provider, absl::string_view api_flavor) const {
+  const Lowered lowered(provider);
+  const Provider* known = ProviderWithExtractors(IdsOf(lowered.view()));
+  if (known == nullptr) {
+    return usage::FieldError("provider",
+                             absl::StrCat("\"", provider.substr(0, 80),
+                                          "\" has no form of usage that the price book knows; "
+                                          "give the tokens instead, or import one"));
   }
-  auto nanousd = DivideHalfUp(sum, kTokensPerPrice);
-  if (!nanousd || *nanousd > usage::kCostNanoUsdMax) return std::nullopt;
-  return Cost{*nanousd, absl::StrCat(price->provider, "/", price->model)};
+  const auto& extractors = known->extractors;
+  const auto find = [&extractors](absl::string_view flavor) -> const usage::Extractor* {
+    for (const auto& extractor : extractors) {
+      if (absl::EqualsIgnoreCase(extractor.api_flavor, flavor)) return &extractor;
+    }
+    return nullptr;
+  };
+  if (!api_flavor.empty()) {
+    if (const auto* extractor = find(api_flavor)) return extractor;
+  } else if (const auto* extractor = find("default")) {
+    return extractor;
+  } else if (extractors.size() == 1) {
+    return &extractors.front();
+  } else if (const auto* chat = find("chat")) {
+    return chat;
+  }
+  const std::string flavors = absl::StrJoin(
+      extractors, ", ",
+      [](std::string* out, const usage::Extractor& each) { out->append(each.api_flavor); });
+  const std::string given =
+      api_flavor.empty() ? "must be given" : absl::StrCat("is \"", api_flavor.substr(0, 80), "\"");
+  return usage::FieldError(
+      "api_flavor", absl::StrCat(given, "; of ", known->id, " the price book knows: ", flavors));
 }
 
 }  // namespace bursar::pricing

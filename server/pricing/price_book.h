@@ -1,8 +1,7 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,59 +9,83 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "pricing/price_list.h"
 #include "usage/record.h"
 
 namespace bursar::pricing {
 
-// What one model costs from one time on. An absent class falls back to input or output; a model
-// without the price that its tokens need is unpriced.
-struct Price {
-  std::string provider;
-  std::string model;             // exact name, or a prefix that ends in "*"
-  std::string service_tier;      // "" = the standard tier
-  int64_t min_input_tokens = 0;  // the tier that starts at this many input tokens of one call
-  absl::Time effective_time = absl::InfinitePast();
-  std::array<std::optional<int64_t>, usage::kTokenClasses> per_million;  // nano-USD per 10^6 tokens
-  std::map<std::string, int64_t> other;         // further classes, nano-USD per 10^6 tokens
-  std::map<std::string, int64_t> billed_units;  // nano-USD per 10^3 units
-  int64_t max_output_tokens = 0;                // 0 = not known
-  std::string source;                           // where the figure comes from, with its date
-};
-
 struct Cost {
   int64_t nanousd = 0;
-  std::string priced_as;  // "openai/gpt-4o": the entry that priced it
+  std::string priced_as;  // "openai/gpt-4o*": the row that priced it
 };
 
-// The prices of models: immutable, with a version that records keep.
-//
-// A model is looked up by provider and exact name, then by the longest prefix; a tier of its own
-// price before the standard one; of several times and input sizes, the latest that had begun and
-// the largest that the call reaches. Thread-safe (const).
+// What counts for one call.
+struct PriceInForce {
+  const ListedPrice* listed = nullptr;  // lives as long as the book's lists
+  int64_t max_output_tokens = 0;        // 0 = not known; what the row that names the model says
+};
+
+// Which rows to list; what is empty or absent selects all.
+struct PriceFilter {
+  std::string provider;             // its id or an alias
+  std::string model;                // the name that a call would give
+  std::optional<absl::Time> as_of;  // rows that count then; absent: past and to come as well
+};
+
+// The prices that one tenant goes by: its own, if it has any, over the operator's. Immutable, with
+// a version that records keep. A provider is named by its id, else by an alias. Copies share their
+// lists. Thread-safe (const).
 class PriceBook {
  public:
-  // Reads the project's own format (docs/operations.md describes it). INVALID_ARGUMENT names the
-  // row and the field; then nothing is kept of the document.
-  static absl::StatusOr<PriceBook> Parse(absl::string_view json);
-  // The book that is built into the binary.
+  PriceBook(std::string version, std::shared_ptr<const PriceList> base,
+            std::shared_ptr<const PriceList> own = nullptr);
+  // Of the list that is built into the binary.
   static absl::StatusOr<PriceBook> Default();
 
   const std::string& version() const { return version_; }
-  size_t size() const { return prices_.size(); }
 
-  // The price of a call with so many input tokens at that time; nullptr if the book has none.
-  const Price* Find(const usage::Model& model, int64_t input_tokens, absl::Time time) const;
+  // The price of a call with so many input tokens at that time; nullopt if the book has none. A row
+  // that is the same as another model is followed, through both lists, at most four times.
+  std::optional<PriceInForce> Find(const usage::Model& model, int64_t input_tokens,
+                                   absl::Time time) const;
 
-  // What the tokens cost at that time, summed in 128 bits and rounded half-up once. nullopt: no
-  // price is known (or the sum is beyond 10^15 nano-USD), so the usage is unpriced.
+  // What a call with these tokens costs at that time, summed in 128 bits and rounded half-up once.
+  // A class without a price of its own costs what price_rates.h says; a price by the request is
+  // charged once, or as often as billed_units["request"] counts. nullopt: there is no price for
+  // something that was used (or the sum is beyond 10^15 nano-USD), so the usage is unpriced.
   std::optional<Cost> CostOf(const usage::Model& model, const usage::TokenUsage& tokens,
                              absl::Time time) const;
 
+  // How to read the provider's usage objects. No flavor: "default", else the only one that there
+  // is, else "chat". INVALID_ARGUMENT names the field and what the book knows; what it points to
+  // lives as long as the book's lists.
+  absl::StatusOr<const usage::Extractor*> FindExtractor(absl::string_view provider,
+                                                        absl::string_view api_flavor) const;
+
+  // Rows in the order of ListedBefore; the tenant's own hide the operator's for the same model from
+  // when on they are the price of all its calls. With a model: the rows by which its calls go, at
+  // each provider, and where those are the same as another model, that one's as well.
+  std::vector<const ListedPrice*> List(const PriceFilter& filter) const;
+
  private:
+  static constexpr int kSameAsSteps = 4;
+
+  // A provider's id in each list; empty where the list has none for that name.
+  struct ProviderIds {
+    absl::string_view own, base;
+  };
+  ProviderIds IdsOf(absl::string_view provider) const;
+  const Provider* ProviderWithExtractors(const ProviderIds& ids) const;
+  const ListedPrice* FindRow(PricedCall call) const;
+  bool Follow(const PricedCall& call, int steps, PriceInForce& found) const;
+  PricedCall TargetOf(const std::string& same_as, const PricedCall& call) const;
+
+  void ListAll(const PriceFilter& filter, std::vector<const ListedPrice*>& rows) const;
+  bool ListModel(const PricedCall& call, std::optional<absl::Time> as_of, int steps,
+                 std::vector<const ListedPrice*>& rows) const;
+
   std::string version_;
-  std::vector<Price> prices_;
-  std::map<std::string, std::vector<size_t>, std::less<>> exact_;   // "provider/model" -> prices_
-  std::map<std::string, std::vector<size_t>, std::less<>> prefix_;  // without the "*"
+  std::shared_ptr<const PriceList> base_, own_;
 };
 
 }  // namespace bursar::pricing

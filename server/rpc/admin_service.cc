@@ -164,4 +164,59 @@ AdminService::Reactor* AdminService::AdjustUsage(Context* context,
   return call->reactor();
 }
 
+// An operator's prices are everybody's, an admin's those of the own tenant.
+AdminService::Reactor* AdminService::ImportPrices(Context* context,
+                                                  const v1::ImportPricesRequest* request,
+                                                  v1::ImportPricesResponse* response) {
+  auto call = Call::Begin(edge_, context, "ImportPrices", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  return work_.Answer(call, [this, call, request, response]() -> absl::Status {
+    ASSIGN_OR_RETURN(auto news, ToPrices(*request));
+    const bool operators = call->caller().role == access::Role::kOperator;
+    ASSIGN_OR_RETURN(const auto imported,
+                     prices_.Import(operators ? "" : call->tenant(), std::move(news),
+                                    {.replace = request->replace(),
+                                     .accept_jumps = request->accept_jumps(),
+                                     .validate_only = request->validate_only()}));
+    ToProto(imported, *response);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::ListPrices(Context* context,
+                                                const v1::ListPricesRequest* request,
+                                                v1::ListPricesResponse* response) {
+  auto call = Call::Begin(edge_, context, "ListPrices", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto query = ToPriceListQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, request, response, query = *query]() -> absl::Status {
+    const auto prices = prices_.Of(call->tenant());
+    std::string version = query.version;
+    if (version.empty() && query.as_of) version = prices->VersionAt(*query.as_of);
+    auto book = prices->newest;
+    if (!version.empty() && version != book->version()) {
+      ASSIGN_OR_RETURN(book, prices_.Version(call->tenant(), version));
+    }
+    ToProto(*request, call->tenant(), query, *book, *response);
+    return absl::OkStatus();
+  });
+}
+
+AdminService::Reactor* AdminService::RepriceUsage(Context* context,
+                                                  const v1::RepriceUsageRequest* request,
+                                                  v1::RepriceUsageResponse* response) {
+  auto call = Call::Begin(edge_, context, "RepriceUsage", Need::kAdminister);
+  if (call->finished()) return call->reactor();
+  auto query = ToRepriceQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, request, response, query = *query]() -> absl::Status {
+    ASSIGN_OR_RETURN(
+        const auto repriced,
+        repricer_.Run(call->tenant(), query, request->validate_only(), call->deadline()));
+    ToProto(call->tenant(), query, repriced, *response);
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace bursar::rpc

@@ -9,6 +9,8 @@
 #include "ledger/budget.h"
 #include "ledger/ledger_view.h"
 #include "ledger/operation.h"
+#include "ledger/repricing.h"
+#include "pricing/price_books.h"
 
 // Between the wire's messages and the domain's own forms. From* checks what it reads: an error is a
 // FieldError that names the field as the caller knows it.
@@ -41,7 +43,8 @@ struct ReadCheck {
   ledger::Check check;
   std::map<int, absl::Status> unsettled;
 };
-absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant);
+absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant,
+                                  const pricing::PriceBook& prices);
 absl::StatusOr<ledger::Release> ToRelease(const v1::ReleaseReservationRequest& request,
                                           absl::string_view tenant);
 absl::StatusOr<ledger::Extend> ToExtend(const v1::ExtendReservationRequest& request,
@@ -54,8 +57,9 @@ void ToProto(const ledger::ReservationAnswer& answer, v1::ReleaseReservationResp
 void ToProto(const ledger::ReservationAnswer& answer, v1::ExtendReservationResponse& response);
 
 // convert_usage.cc
+// `prices` knows how providers say their usage.
 absl::StatusOr<ledger::Record> ToRecord(const v1::RecordUsageRequest& request,
-                                        absl::string_view tenant);
+                                        absl::string_view tenant, const pricing::PriceBook& prices);
 void ToProto(const ledger::RecordAnswer& answer, v1::RecordUsageResponse& response);
 absl::StatusOr<ledger::Adjust> ToAdjust(const v1::AdjustUsageRequest& request,
                                         absl::string_view tenant);
@@ -98,5 +102,25 @@ absl::StatusOr<VerifyQuery> ToVerifyQuery(const v1::VerifyLedgerRequest& request
                                           absl::string_view tenant);
 void ToProto(absl::string_view tenant, const ledger::VerifiedPage& page,
              v1::VerifyLedgerResponse& response);
+
+// convert_prices.cc
+absl::StatusOr<pricing::ReadDocument> ToPrices(const v1::ImportPricesRequest& request);
+void ToProto(const pricing::Imported& imported, v1::ImportPricesResponse& response);
+v1::Price ToProto(const pricing::Price& price);
+struct PriceListQuery {
+  std::optional<absl::Time> as_of;
+  std::string version;  // of a later page: what the first one listed
+  int64_t offset = 0;
+  int page_size = 0;
+};
+absl::StatusOr<PriceListQuery> ToPriceListQuery(const v1::ListPricesRequest& request,
+                                                absl::string_view tenant);
+void ToProto(const v1::ListPricesRequest& request, absl::string_view tenant,
+             const PriceListQuery& query, const pricing::PriceBook& book,
+             v1::ListPricesResponse& response);
+absl::StatusOr<ledger::RepriceQuery> ToRepriceQuery(const v1::RepriceUsageRequest& request,
+                                                    absl::string_view tenant);
+void ToProto(absl::string_view tenant, const ledger::RepriceQuery& query,
+             const ledger::Repriced& repriced, v1::RepriceUsageResponse& response);
 
 }  // namespace bursar::rpc

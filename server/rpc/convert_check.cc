@@ -20,13 +20,13 @@ absl::StatusOr<absl::Duration> TtlFrom(const google::protobuf::Duration& given) 
 }
 
 absl::Status FillSettle(const v1::CheckBudgetRequest& request, absl::string_view tenant,
-                        ReadCheck& read) {
+                        const pricing::PriceBook& prices, ReadCheck& read) {
   if (request.settle_size() > usage::kSettleRecordsMax) {
     return usage::FieldError(
         "settle", absl::StrCat("has ", request.settle_size(), " records; at most 32 are allowed"));
   }
   for (int i = 0; i < request.settle_size(); ++i) {
-    auto record = ToRecord(request.settle(i), tenant);
+    auto record = ToRecord(request.settle(i), tenant, prices);
     if (record.ok()) {
       read.check.settle.push_back(*std::move(record));
     } else {
@@ -111,7 +111,8 @@ void ToProto(const ledger::Reservation& r, absl::Time now, v1::Reservation& rese
   reservation.set_max_output_tokens(r.max_output_tokens);
 }
 
-absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant) {
+absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::string_view tenant,
+                                  const pricing::PriceBook& prices) {
   ReadCheck read;
   ledger::Check& check = read.check;
   check = {.request_id = request.request_id(),
@@ -129,7 +130,7 @@ absl::StatusOr<ReadCheck> ToCheck(const v1::CheckBudgetRequest& request, absl::s
   }
   RETURN_IF_ERROR(ValidateCheck(check));
   RETURN_IF_ERROR(ValidateTrace(request.trace()));
-  RETURN_IF_ERROR(FillSettle(request, tenant, read));
+  RETURN_IF_ERROR(FillSettle(request, tenant, prices, read));
   check.key = ledger::ReservationKey(tenant, check.request_id);
   check.fingerprint = ledger::FingerprintOf(check);
   return read;

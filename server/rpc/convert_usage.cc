@@ -26,19 +26,36 @@ absl::Status ValidateUnkept(const v1::RecordUsageRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status FillUsage(const v1::RecordUsageRequest& request, usage::UsageRecord& used) {
-  switch (request.usage_case()) {
-    case v1::RecordUsageRequest::kTokens:
-      used.tokens = FromProto(request.tokens());
-      return absl::OkStatus();
-    case v1::RecordUsageRequest::kProviderUsage:
-      return absl::UnimplementedError(
-          "provider_usage: reading a provider's own usage object is not implemented yet; give "
-          "tokens");
-    case v1::RecordUsageRequest::USAGE_NOT_SET:
-      return absl::OkStatus();
+// The model that the provider's answer names is the one that answered.
+absl::Status FillFromProvider(const v1::ProviderUsage& given, const pricing::PriceBook& prices,
+                              usage::UsageRecord& used) {
+  usage::Model& model = used.model;
+  if (model.provider.empty()) {
+    return usage::FieldError("model.provider", "is missing; it says how provider_usage is read");
   }
+  auto extractor = prices.FindExtractor(model.provider, given.api_flavor());
+  if (!extractor.ok()) {
+    const bool of_the_model = usage::FieldOf(extractor.status()) == "provider";
+    return usage::Within(of_the_model ? "model" : "provider_usage", extractor.status());
+  }
+  auto reading = usage::ReadProviderUsage(**extractor, given.json());
+  if (!reading.ok()) return usage::Within("provider_usage", reading.status());
+  used.tokens = std::move(reading->tokens);
+  if (reading->model.empty() || reading->model == model.name) return absl::OkStatus();
+  if (model.requested_name.empty()) model.requested_name = model.name;
+  model.name = std::move(reading->model);
   return absl::OkStatus();
+}
+
+// What of a record's usage makes it this one and no other, before it is read.
+ledger::Id FingerprintOf(const v1::RecordUsageRequest& request, const usage::UsageRecord& used) {
+  const ledger::Id raw = ledger::FingerprintOf(used);
+  if (!request.has_provider_usage()) return raw;
+  return ledger::IdHash("provider_usage/1")
+      .Add(ledger::ToUuid(raw))
+      .Add(request.provider_usage().api_flavor())
+      .Add(request.provider_usage().json())
+      .Finish();
 }
 
 absl::Status FillTimes(const v1::RecordUsageRequest& request, usage::UsageRecord& used) {
@@ -72,7 +89,8 @@ absl::Status ValidateEnums(const v1::RecordUsageRequest& request) {
 }  // namespace
 
 absl::StatusOr<ledger::Record> ToRecord(const v1::RecordUsageRequest& request,
-                                        absl::string_view tenant) {
+                                        absl::string_view tenant,
+                                        const pricing::PriceBook& prices) {
   RETURN_IF_ERROR(ValidateEnums(request));
   RETURN_IF_ERROR(ValidateUnkept(request));
   usage::UsageRecord used{.usage_id = request.usage_id(),
@@ -97,12 +115,16 @@ absl::StatusOr<ledger::Record> ToRecord(const v1::RecordUsageRequest& request,
   for (const auto& hit : request.guardrail_hits()) {
     used.guardrail_hits.push_back({hit.name(), hit.action(), hit.stage()});
   }
-  RETURN_IF_ERROR(FillUsage(request, used));
   RETURN_IF_ERROR(FillTimes(request, used));
+  if (request.has_tokens()) used.tokens = FromProto(request.tokens());
+  const ledger::Id fingerprint = FingerprintOf(request, used);
+  if (request.has_provider_usage()) {
+    RETURN_IF_ERROR(FillFromProvider(request.provider_usage(), prices, used));
+  }
   RETURN_IF_ERROR(usage::ValidateRecord(used));
   ledger::Record record{.key = ledger::UsageKey(tenant, used.usage_id),
                         .reservation = ledger::ReservationKey(tenant, used.reservation_id),
-                        .fingerprint = ledger::FingerprintOf(used)};
+                        .fingerprint = fingerprint};
   record.usage = std::move(used);
   return record;
 }

@@ -15,7 +15,7 @@
 namespace bursar::rpc {
 namespace {
 
-constexpr int kMessageBytesMax = 4 << 20;
+constexpr int kMessageBytesMax = 17 << 20;  // a price document of 16 MiB and what is around it
 constexpr int kMetadataBytesMax = 16 << 10;
 constexpr int kStreamsMax = 1000;  // of one connection
 
@@ -40,11 +40,12 @@ std::string WithPort(const std::string& listen, int port) {
 
 struct RpcServer::Services {
   Services(const RpcServerOptions& options, ledger::Lanes& lanes, history::CostStore& costs,
-           ledger::BudgetStore& budgets, ledger::LedgerView& view, metrics::Metrics& metrics)
+           ledger::BudgetStore& budgets, ledger::LedgerView& view, pricing::PriceBooks& prices,
+           metrics::Metrics& metrics)
       : edge{options.keys, &metrics},
         work(options.query_threads, options.queries_waiting_max),
-        telemetry(edge, lanes, costs, work),
-        admin(edge, lanes, budgets, view, work) {}
+        telemetry(edge, lanes, costs, prices, work),
+        admin(edge, lanes, budgets, view, prices, work) {}
 
   Edge edge;
   WorkQueue work;
@@ -58,10 +59,12 @@ RpcServer::~RpcServer() { Drain(absl::Now()); }
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
     RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
-    ledger::BudgetStore& budgets, ledger::LedgerView& view, metrics::Metrics& metrics) {
+    ledger::BudgetStore& budgets, ledger::LedgerView& view, pricing::PriceBooks& prices,
+    metrics::Metrics& metrics) {
   TakeOverLogs();
   auto rpc = std::unique_ptr<RpcServer>(new RpcServer());
-  rpc->services_ = std::make_unique<Services>(options, lanes, costs, budgets, view, metrics);
+  rpc->services_ =
+      std::make_unique<Services>(options, lanes, costs, budgets, view, prices, metrics);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

@@ -11,6 +11,7 @@
 #include "ledger/lane.h"
 #include "ledger/ledger_view.h"
 #include "metrics/metrics.h"
+#include "pricing/price_books.h"
 
 namespace bursar::rpc {
 
@@ -29,7 +30,8 @@ class RpcServer {
  public:
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(
       RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
-      ledger::BudgetStore& budgets, ledger::LedgerView& view, metrics::Metrics& metrics);
+      ledger::BudgetStore& budgets, ledger::LedgerView& view, pricing::PriceBooks& prices,
+      metrics::Metrics& metrics);
   ~RpcServer();
 
   const std::string& address() const { return address_; }  // as bound

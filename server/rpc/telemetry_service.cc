@@ -45,7 +45,7 @@ TelemetryService::Reactor* TelemetryService::CheckBudget(Context* context,
                                                          v1::CheckBudgetResponse* response) {
   auto call = Call::Begin(edge_, context, "CheckBudget", Need::kSpend);
   if (call->finished()) return call->reactor();
-  auto read = ToCheck(*request, call->tenant());
+  auto read = ToCheck(*request, call->tenant(), *prices_.Of(call->tenant())->newest);
   if (!read.ok()) return call->Finish(read.status());
   lanes_.Submit(call->tenant(), std::move(read->check), call->deadline(),
                 [this, call, response,
@@ -65,7 +65,7 @@ TelemetryService::Reactor* TelemetryService::RecordUsage(Context* context,
                                                          v1::RecordUsageResponse* response) {
   auto call = Call::Begin(edge_, context, "RecordUsage", Need::kSpend);
   if (call->finished()) return call->reactor();
-  auto record = ToRecord(*request, call->tenant());
+  auto record = ToRecord(*request, call->tenant(), *prices_.Of(call->tenant())->newest);
   if (!record.ok()) return call->Finish(record.status());
   lanes_.Submit(call->tenant(), *std::move(record), call->deadline(),
                 [this, call, response](absl::StatusOr<Answer> answer) {
@@ -89,9 +89,10 @@ TelemetryService::Reactor* TelemetryService::BatchRecordUsage(
         "records", absl::StrCat("has ", count, " entries; allowed are 1 to 1000")));
   }
   for (int i = 0; i < count; ++i) response->add_results();
-  auto gathering = std::make_shared<Gathering>(call, response, count);
+  const std::shared_ptr<Gathering> gathering(new Gathering{call, response, count});
+  const auto prices = prices_.Of(call->tenant());
   for (int i = 0; i < count; ++i) {
-    auto record = ToRecord(request->records(i), call->tenant());
+    auto record = ToRecord(request->records(i), call->tenant(), *prices->newest);
     if (!record.ok()) {
       gathering->Set(i, usage::Within(absl::StrCat("records[", i, "]"), record.status()));
       continue;

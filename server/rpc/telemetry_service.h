@@ -16,8 +16,8 @@ namespace v1 = bursar::v1;
 class TelemetryService final : public v1::TelemetryService::CallbackService {
  public:
   TelemetryService(const Edge& edge, ledger::Lanes& lanes, history::CostStore& costs,
-                   WorkQueue& work)
-      : edge_(edge), lanes_(lanes), costs_(costs), work_(work) {
+                   pricing::PriceBooks& prices, WorkQueue& work)
+      : edge_(edge), lanes_(lanes), costs_(costs), prices_(prices), work_(work) {
     SetMessageAllocatorFor_CheckBudget(&check_messages_);
     SetMessageAllocatorFor_RecordUsage(&record_messages_);
   }
@@ -46,6 +46,7 @@ class TelemetryService final : public v1::TelemetryService::CallbackService {
   const Edge& edge_;
   ledger::Lanes& lanes_;
   history::CostStore& costs_;
+  pricing::PriceBooks& prices_;
   WorkQueue& work_;
   ArenaMessages<v1::CheckBudgetRequest, v1::CheckBudgetResponse> check_messages_;
   ArenaMessages<v1::RecordUsageRequest, v1::RecordUsageResponse> record_messages_;

@@ -26,10 +26,18 @@ absl::Status FieldError(absl::string_view field, absl::string_view description) 
 
 std::optional<std::string> FieldOf(const absl::Status& status) { return Payload(status, kField); }
 
+absl::string_view Shortened(absl::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  // In UTF-8 the second and later bytes of a character are 10xxxxxx.
+  while (bytes_max > 0 && (text[bytes_max] & 0xC0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
+}
+
 absl::Status Within(absl::string_view outer, const absl::Status& status) {
   auto field = FieldOf(status);
   if (!field) return status;
-  const char* dot = field->empty() ? "" : ".";
+  const bool joined = field->empty() || field->front() == '[';
+  const char* dot = joined ? "" : ".";
   return FieldError(absl::StrCat(outer, dot, *field), *Payload(status, kDescription));
 }
 

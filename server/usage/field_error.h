@@ -15,6 +15,9 @@ absl::Status FieldError(absl::string_view field, absl::string_view description);
 // The field that a status of FieldError speaks of.
 std::optional<std::string> FieldOf(const absl::Status& status);
 
+// At most so many bytes of a text, cut between two characters: for showing a value in an error.
+absl::string_view Shortened(absl::string_view text, size_t bytes_max);
+
 // The same error, one message further out: "records[3]" + "tokens.x" gives "records[3].tokens.x".
 absl::Status Within(absl::string_view outer, const absl::Status& status);
 

@@ -16,13 +16,16 @@ inline constexpr char kCorrectionIdPrefix[] = "correction:";  // + reservation: 
 inline constexpr char kReleaseIdPrefix[] =
     "release:";  // + reservation: what its release left charged
 inline constexpr char kAdjustmentIdPrefix[] = "adjustment:";  // + adjustment_id
+inline constexpr char kRepriceIdPrefix[] = "reprice:";        // adjustment ids that a reprice makes
 inline constexpr size_t kDimensionBytesMax = 256;             // each value of Subject and Model
 inline constexpr size_t kLabelsMax = 16;
 inline constexpr size_t kTraceIdBytesMax = 64;
+inline constexpr size_t kPriceDocumentBytesMax = 16 << 20;
 inline constexpr size_t kReasonBytesMax = 1024;  // why an adjustment is made
 inline constexpr size_t kErrorMessageBytesMax = 4096;
 inline constexpr size_t kMetadataBytesMax = 8192;
 inline constexpr size_t kContentBytesMax = 1 << 20;
+inline constexpr size_t kProviderUsageBytesMax = 64 << 10;
 inline constexpr size_t kGuardrailHitsMax = 32;
 inline constexpr size_t kOtherClassesMax = 32;  // entries of other_tokens and of billed_units
 inline constexpr int64_t kTokensMax = 1'000'000'000'000;           // 10^12 of one class

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "ledger/operation.h"
+#include "postgres/placeholders.h"
+#include "postgres/session.h"
+
+namespace bursar::postgres {
+
+// What a record (of alias r) cost and used; ReadAmounts reads it from the columns that begin at
+// `column`.
+#define BURSAR_AMOUNTS                                                                           \
+  "r.cost_nanousd, r.uncached_input_tokens, r.cache_read_tokens, r.cache_write_5m_tokens, "      \
+  "r.cache_write_1h_tokens, r.visible_output_tokens, r.reasoning_tokens, r.input_audio_tokens, " \
+  "r.output_audio_tokens, r.input_image_tokens, r.output_image_tokens, r.other_tokens, "         \
+  "r.billed_units"
+void ReadAmounts(const Rows& rows, int row, int column, ledger::RecordAnswer& answer);
+
+// Where a record has the value of a dimension that can be asked for, '' where it has none.
+// `dimension`: one of the known names (history/cost_query.h).
+std::string RecordDimension(absl::string_view dimension, Placeholders& values);
+
+// That a record has (or, with `exclude`, has not) one of the filter's values.
+std::string RecordFilter(const ledger::Filter& filter, Placeholders& values);
+
+}  // namespace bursar::postgres
