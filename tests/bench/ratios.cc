@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "bench/figures.h"
 #include "bench/noop_server.h"
+#include "bench/pricing.h"
 #include "bench/stage.h"
 
 namespace bursar::bench {
@@ -96,10 +97,10 @@ constexpr char kFillHistory[] =
     "cost_basis, price_version, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, "
     "cache_write_1h_tokens, visible_output_tokens, reasoning_tokens, input_audio_tokens, "
     "output_audio_tokens, input_image_tokens, output_image_tokens, charged_counters, "
-    "charged_amounts, released_nanousd, overrun_nanousd, late) "
+    "charged_amounts, released_nanousd, overrun_nanousd, late, unpriced) "
     "SELECT now(), gen_random_uuid(), 'default', 'u' || i, now(), 'run-' || i / 20, 'user-' || i "
     "% 1000, 'openai', 'gpt-4o', 'model_call', 1, 1, 1, 1000, 1, 'v', 1, 0, 0, 0, 1, 0, 0, 0, 0, "
-    "0, '{}', '{}', 0, 0, false FROM generate_series(1, 1000000) i RETURNING id, receive_time) "
+    "0, '{}', '{}', 0, 0, false, 0 FROM generate_series(1, 1000000) i RETURNING id, receive_time) "
     "INSERT INTO usage_id SELECT id, 'default', receive_time, id FROM r";
 
 Outcome WithHistory(const Options& options) {
@@ -266,6 +267,8 @@ std::vector<Measure> Ratios() {
       {"p8_replicas", "one hot budget: 3 replicas against 1", "x", kAtLeast, 0.7, ThreeReplicas},
       {"p9_memory", "idle memory of the server process", "MB", kAtMost, 40, IdleMemory},
       {"p9_start", "start to serving with the database up", "s", kAtMost, 1, StartToServing},
+      {"price_record_ns", "to price a record, a whole feed loaded, half of the names by pattern",
+       "ns", kAtMost, 1000, PriceRecord},
       {"p11", "1,000 tenants against one, 256 in flight", "x", kAtLeast, 0.3, ThousandTenants},
   };
 }

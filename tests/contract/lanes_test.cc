@@ -8,6 +8,7 @@
 #include "absl/synchronization/notification.h"
 #include "postgres/pg_budget_store.h"
 #include "postgres/pg_ledger_store.h"
+#include "postgres/pg_price_store.h"
 #include "support/memory_ledger.h"
 #include "support/test_database.h"
 
@@ -22,14 +23,13 @@ constexpr char kTenant[] = "default";
 // One replica's ledger, called and waited for.
 class Replica {
  public:
-  explicit Replica(const bursar::testing::TestDatabase& database) {
+  explicit Replica(const bursar::testing::TestDatabase& database)
+      : pool_({.url = database.url()}, 1), price_store_(pool_), prices_(price_store_) {
     std::vector<std::unique_ptr<LedgerStore>> stores;
     stores.push_back(
         std::make_unique<postgres::PgLedgerStore>(database.Connect({.scans_off = true})));
-    lanes_ = std::make_unique<Lanes>(
-        LaneOptions{}, std::move(stores),
-        std::make_shared<const pricing::PriceBook>(pricing::PriceBook::Default().value()), metrics_,
-        clock_);
+    EXPECT_TRUE(prices_.Open().ok());
+    lanes_ = std::make_unique<Lanes>(LaneOptions{}, std::move(stores), prices_, metrics_, clock_);
   }
 
   template <typename Kind>
@@ -68,6 +68,9 @@ class Replica {
  private:
   metrics::Metrics metrics_;
   Clock clock_;
+  postgres::SessionPool pool_;
+  postgres::PgPriceStore price_store_;
+  pricing::PriceBooks prices_;
   std::unique_ptr<Lanes> lanes_;
 };
 

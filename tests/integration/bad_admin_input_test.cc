@@ -393,10 +393,28 @@ TEST_F(BadAdminInput, AMethodOfALaterTurnSaysSo) {
       EXPECT_EQ(DetailsOf(status).reason, "UNIMPLEMENTED");
     }
   }
-  v1::RecordUsageRequest record = RecordOf("bad", 1);
-  record.mutable_provider_usage()->set_json("{}");
+}
+
+TEST_F(BadAdminInput, AProvidersUsageThatCannotBeRead) {
+  v1::RecordUsageRequest record;
+  record.set_usage_id("bad");
+  record.mutable_provider_usage()->set_json(R"({"usage": {}})");
   v1::RecordUsageResponse response;
-  EXPECT_EQ(client().Record(record, response).error_code(), StatusCode::UNIMPLEMENTED);
+  const auto refused = [&](const std::string& field) {
+    const grpc::Status status = client().Record(record, response);
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT) << status.error_message();
+    EXPECT_EQ(DetailsOf(status).fields, std::vector<std::string>{field}) << status.error_message();
+  };
+  refused("model.provider");  // nobody knows whose it is
+  record.mutable_model()->set_provider("a provider of one's own");
+  refused("model.provider");
+  record.mutable_model()->set_provider("openai");
+  record.mutable_provider_usage()->set_api_flavor("telegraph");
+  refused("provider_usage.api_flavor");
+  record.mutable_provider_usage()->set_api_flavor("chat");
+  refused("provider_usage.usage.prompt_tokens");
+  record.mutable_provider_usage()->set_json("{");
+  refused("provider_usage.json");
 }
 
 }  // namespace

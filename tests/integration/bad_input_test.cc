@@ -346,7 +346,7 @@ TEST_F(BadInput, BytesThatAreNoRequest) {
   std::string nothing;
   EXPECT_EQ(client().CallRaw("/bursar.v1.TelemetryService/Guess", "", nothing).error_code(),
             StatusCode::UNIMPLEMENTED);
-  const std::string huge(5 << 20, 'x');
+  const std::string huge(18 << 20, 'x');
   std::string answer;
   EXPECT_EQ(client().CallRaw("/bursar.v1.TelemetryService/CheckBudget", huge, answer).error_code(),
             StatusCode::RESOURCE_EXHAUSTED);

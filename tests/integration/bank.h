@@ -15,12 +15,13 @@
 
 namespace bursar::testing {
 
-// R1's callers: each asks, then settles by 0 to 3 times the hold, releases, extends or forgets, and
-// writes down every answer. 40 budgets, four of which take 80 % of the calls, one above them all
-// and one for each user.
+// R1's callers: each asks, then settles by 0 to 3 times the hold, releases, extends, tells how far
+// its stream is (up to 3 times the hold) or forgets, and writes down every answer. 40 budgets, four
+// of which take 80 % of the calls, one above them all and one for each user.
 class BankCaller {
  public:
   static constexpr int kBudgets = 40, kHot = 4;
+  static constexpr int64_t kTokenNanousd = 10'000;  // an output token of gpt-4o
 
   // `denials`: of all callers.
   BankCaller(Fleet& fleet, uint64_t seed, int number, std::atomic<int64_t>& denials)
@@ -31,23 +32,25 @@ class BankCaller {
       const int what = Pick(100);
       if (what < 45 || open_.empty()) {
         Check();
-      } else if (what < 75) {
+      } else if (what < 73) {
         Settle();
-      } else if (what < 83) {
+      } else if (what < 80) {
         Release();
-      } else if (what < 91) {
+      } else if (what < 86) {
         Extend();
+      } else if (what < 92) {
+        Observe();
       } else if (what < 95) {
         Keep(RecordOf(NextId("unheld"), Pick(kCent)), nullptr);
       } else {
         Look();
       }
       if (Chance(8) && !open_.empty()) forgotten_.push_back(TakeOne());  // it expires
-      if (Chance(10)) SettleForgotten();
+      if (Chance(20)) SettleForgotten();
     }
   }
 
-  int64_t operations = 0, allowed = 0, denied = 0, late = 0, overruns = 0, failed = 0;
+  int64_t operations = 0, allowed = 0, denied = 0, late = 0, overruns = 0, failed = 0, stopped = 0;
   std::vector<Seen> seen;
   Acknowledged acknowledged;
 
@@ -55,7 +58,8 @@ class BankCaller {
   struct Open {
     std::string id;
     int64_t held;
-    absl::Time expires;  // about: extensions are not looked at
+    absl::Time expires;    // about: extensions are not looked at
+    int64_t observed = 0;  // told of so far, in nano-USD
   };
 
   int64_t Pick(int64_t below) {
@@ -102,6 +106,8 @@ class BankCaller {
   void Check() {
     auto request = CheckOf(NextId("call"), 1 + Pick(2 * kCent));
     *request.mutable_subject() = Anybody();
+    request.mutable_model()->set_provider("openai");  // what is observed is told in tokens
+    request.mutable_model()->set_name("gpt-4o");
     request.mutable_ttl()->set_seconds(Chance(60) ? 1 : 60);
     std::vector<Open> settling;
     while (Chance(25) && !open_.empty() && settling.size() < 3) {
@@ -164,12 +170,15 @@ class BankCaller {
     const int64_t cost = response.cost_nanousd();
     const int64_t freed =
         hold == nullptr ? 0 : cost - response.overrun_nanousd() + response.released_nanousd();
-    Note(Seen::Kind::kRecord, request.usage_id(), {cost, -freed}, response.budgets());
+    // Where nothing was held any more, what was observed had been charged; that is taken back.
+    const int64_t taken_back = hold != nullptr && freed == 0 ? hold->observed : 0;
+    Note(Seen::Kind::kRecord, request.usage_id(), {cost - taken_back, -freed}, response.budgets());
     acknowledged.records[request.usage_id()] = {request, response};
     late += response.late();
     overruns += response.overrun_nanousd() > 0;
     if (request.keep_reservation() && freed > 0 && freed < hold->held) {
-      open_.push_back({hold->id, hold->held - freed, hold->expires});
+      open_.push_back({hold->id, hold->held - freed, hold->expires,
+                       std::max<int64_t>(hold->observed - cost, 0)});
     }
   }
 
@@ -180,7 +189,8 @@ class BankCaller {
     v1::ReleaseReservationResponse response;
     if (!Call(&Telemetry::ReleaseReservation, request, response)) return;
     const bool acted = response.reservation().state() == v1::Reservation::STATE_RELEASED;
-    Note(Seen::Kind::kRelease, one.id, {0, acted ? -one.held : 0}, response.budgets());
+    Note(Seen::Kind::kRelease, one.id, acted ? Sums{one.observed, -one.held} : Sums{},
+         response.budgets());
   }
 
   void Extend() {
@@ -198,6 +208,26 @@ class BankCaller {
       one.held += grown;
     }
     Note(Seen::Kind::kExtend, absl::StrCat(one.id, "#", one.held), {0, grown}, response.budgets());
+    open_.push_back(one);
+  }
+
+  // A stream that goes on: what it used is held, fitting or not; a denial says that it must stop.
+  void Observe() {
+    Open one = TakeOne();
+    v1::ExtendReservationRequest request;
+    request.set_reservation_id(one.id);
+    request.mutable_observed()->set_visible_output_tokens(1 +
+                                                          Pick(3 * one.held / kTokenNanousd + 1));
+    v1::ExtendReservationResponse response;
+    if (!Call(&Telemetry::ExtendReservation, request, response)) return;
+    const bool ended = response.reason() == "RESERVATION_ENDED";
+    const int64_t grown = ended ? 0 : response.reservation().reserved_nanousd() - one.held;
+    one.held += grown;
+    if (!ended) one.observed = response.reservation().observed_nanousd();
+    Seen& seen_now = Note(Seen::Kind::kExtend, absl::StrCat(one.id, "#", one.held), {0, grown},
+                          response.budgets());
+    seen_now.stopped = !ended && response.decision() == v1::DECISION_DENY;
+    stopped += seen_now.stopped && grown > 0;
     open_.push_back(one);
   }
 

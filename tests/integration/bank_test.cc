@@ -48,7 +48,8 @@ class Bank : public ::testing::Test {
         static_cast<double>(operations_) / absl::ToDoubleSeconds(absl::Now() - begin);
     std::cout << operations_ << " operations, " << rate << "/s: " << allowed_ << " allowed, "
               << denied_ << " denied, " << late_ << " late, " << overruns_ << " overruns, "
-              << raises_.size() << " raised limits" << std::endl;
+              << stopped_ << " streams beyond what fitted, " << raises_.size() << " raised limits"
+              << std::endl;
     EXPECT_GE(rate, kRateMin);
   }
 
@@ -77,6 +78,7 @@ class Bank : public ::testing::Test {
   void Collect(BankCaller& caller) {
     operations_ += caller.operations, allowed_ += caller.allowed, denied_ += caller.denied;
     late_ += caller.late, overruns_ += caller.overruns, failed_ += caller.failed;
+    stopped_ += caller.stopped;
     std::move(caller.seen.begin(), caller.seen.end(), std::back_inserter(seen_));
     acknowledged_.records.merge(caller.acknowledged.records);
   }
@@ -106,7 +108,8 @@ class Bank : public ::testing::Test {
   Acknowledged acknowledged_;
   std::vector<Raise> raises_;
   std::atomic<int64_t> denials_ = 0;
-  int64_t operations_ = 0, allowed_ = 0, denied_ = 0, late_ = 0, overruns_ = 0, failed_ = 0;
+  int64_t operations_ = 0, allowed_ = 0, denied_ = 0, late_ = 0, overruns_ = 0, failed_ = 0,
+          stopped_ = 0;
 };
 
 TEST_F(Bank, HoldsAllItsInvariantsThroughThreeReplicas) {
@@ -130,15 +133,17 @@ TEST_F(Bank, HoldsAllItsInvariantsThroughThreeReplicas) {
   for (const int64_t count : {allowed_, denied_, overruns_, findings.expiries}) {
     EXPECT_GT(count, 50) << "otherwise this tries too little";
   }
-  EXPECT_GT(late_, 5) << "otherwise this tries too little";
+  for (const int64_t count : {late_, stopped_})
+    EXPECT_GT(count, 5) << "otherwise this tries too little";
   EXPECT_GT(findings.chained, 3 * allowed_);
 }
 
 // The checker sees what it is there for: each of these is one thing gone wrong in a run that was
 // right.
 TEST_F(Bank, ItsCheckerFindsWhatIsWrong) {
-  Run(absl::Seconds(1));
+  Run(absl::Seconds(2));
   ASSERT_EQ(checker_.Check(seen_).violation_count, 0);
+  ASSERT_GT(stopped_, 0) << "otherwise no hold grew beyond what fitted";
   const auto admitted = std::find_if(seen_.begin() + seen_.size() / 2, seen_.end(),
                                      [](const Seen& one) { return one.delta.reserved > 0; });
   ASSERT_NE(admitted, seen_.end());
@@ -170,6 +175,12 @@ TEST_F(Bank, ItsCheckerFindsWhatIsWrong) {
   seen_.push_back(denied);
   EXPECT_TRUE(finds("I1"));
   seen_.pop_back();
+  EXPECT_FALSE(finds("I"));
+  fleet_.Sql("ALTER TABLE watched_hold RENAME observed TO told");
+  fleet_.Sql("ALTER TABLE watched_hold ADD observed bigint");  // holds grew, and nobody saw why
+  EXPECT_TRUE(finds("I2"));
+  fleet_.Sql("ALTER TABLE watched_hold DROP observed");
+  fleet_.Sql("ALTER TABLE watched_hold RENAME told TO observed");
   EXPECT_FALSE(finds("I"));
   fleet_.Sql(
       "UPDATE counter SET spent = spent + 1, version = version + 1 WHERE id = "

@@ -3,127 +3,23 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <atomic>
 #include <iostream>
-#include <map>
-#include <random>
-#include <thread>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "integration/fleet.h"
+#include "support/ledger_checker.h"
+#include "support/soak.h"
+#include "support/steady_load.h"
 
 namespace bursar::testing {
 namespace {
 
-constexpr int kCallers = 8;
 constexpr size_t kReplicas = 3;
-constexpr int kRateMin = 100;  // operations a second before a fault, or the fault proves nothing
+constexpr double kRateMin = 100;  // operations a second before a fault, or it proves nothing
 constexpr absl::Duration kWarmUp = absl::Seconds(1);
-
-// Callers that check and record without pause; a call that fails is made again, with the same id,
-// on the next replica, as a client would.
-class Load {
- public:
-  explicit Load(Fleet& fleet) : fleet_(fleet) {
-    for (size_t i = 0; i < kReplicas; ++i) fleet.client(i).set_deadline(std::chrono::seconds(2));
-    for (int i = 0; i < kCallers; ++i) threads_.emplace_back([this, i] { Call(i); });
-    begin_ = absl::Now();
-    absl::SleepFor(kWarmUp);
-  }
-  ~Load() { Stop(); }
-
-  void Stop() {
-    stop_ = true;
-    for (auto& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
-  // Connections are made with the first calls: a rate says something after a while.
-  void WarmUp() const {
-    while (operations_ < 500 && absl::Now() - begin_ < absl::Seconds(10)) {
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-  }
-  double rate() const { return operations_ / absl::ToDoubleSeconds(absl::Now() - begin_); }
-  int64_t operations() const { return operations_; }
-  int64_t retries() const { return retries_; }
-  // What replicas other than the one under fault answered so far; the longest that one took.
-  void SetUnderFault(int replica) {
-    under_fault_ = replica;
-    longest_us_ = 0;
-    answered_by_others_ = 0;
-  }
-  absl::Duration longest() const { return absl::Microseconds(longest_us_.load()); }
-  int64_t answered_by_others() const { return answered_by_others_; }
-
-  // By usage id: what was recorded, and the first answer. Call after Stop().
-  const std::map<std::string, std::pair<v1::RecordUsageRequest, v1::RecordUsageResponse>>&
-  acknowledged() const {
-    return acknowledged_;
-  }
-
- private:
-  void Call(int number) {
-    std::mt19937_64 random(number);
-    for (int i = 0; !stop_; ++i) {
-      auto check = CheckOf(absl::StrCat(number, "/", i), 1 + random() % 1000);
-      check.mutable_subject()->set_user(absl::StrCat("u", random() % 5));
-      v1::CheckBudgetResponse checked;
-      if (!UntilAnswered(number, random, [&](RpcClient& c) { return c.Check(check, checked); }))
-        return;
-      EXPECT_EQ(checked.decision(), v1::DECISION_ALLOW) << checked.message();
-      const auto record =
-          RecordOf(check.request_id() + "/used", random() % 2000, check.request_id());
-      v1::RecordUsageResponse recorded;
-      if (!UntilAnswered(number, random, [&](RpcClient& c) { return c.Record(record, recorded); }))
-        return;
-      std::lock_guard lock(mutex_);
-      acknowledged_[record.usage_id()] = {record, recorded};
-    }
-  }
-
-  // Every second caller knows better than to ask the replica under fault.
-  bool UntilAnswered(int number, std::mt19937_64& random,
-                     const std::function<grpc::Status(RpcClient&)>& call) {
-    const absl::Time give_up = absl::Now() + absl::Seconds(20);
-    for (size_t replica = random() % kReplicas; absl::Now() < give_up; ++replica) {
-      const bool faulty = static_cast<int>(replica % kReplicas) == under_fault_;
-      if (faulty && number % 2 == 0) continue;
-      const absl::Time begin = absl::Now();
-      const grpc::Status status = call(fleet_.client(replica));
-      if (!faulty) Took(absl::Now() - begin);
-      if (status.ok()) {
-        ++operations_;
-        return true;
-      }
-      ++retries_;
-      const auto code = status.error_code();
-      EXPECT_TRUE(code == grpc::StatusCode::UNAVAILABLE ||
-                  code == grpc::StatusCode::DEADLINE_EXCEEDED)
-          << code << ": " << status.error_message();
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    ADD_FAILURE() << "no replica answered for 20 s";
-    return false;
-  }
-
-  void Took(absl::Duration duration) {
-    ++answered_by_others_;
-    const int64_t us = absl::ToInt64Microseconds(duration);
-    for (int64_t seen = longest_us_; us > seen && !longest_us_.compare_exchange_weak(seen, us);) {
-    }
-  }
-
-  Fleet& fleet_;
-  absl::Time begin_;
-  std::atomic<bool> stop_ = false;
-  std::atomic<int> under_fault_ = -1;
-  std::atomic<int64_t> operations_ = 0, retries_ = 0, longest_us_ = 0, answered_by_others_ = 0;
-  std::mutex mutex_;
-  std::map<std::string, std::pair<v1::RecordUsageRequest, v1::RecordUsageResponse>> acknowledged_;
-  std::vector<std::thread> threads_;
-};
 
 class Crash : public ::testing::Test {
  protected:
@@ -132,42 +28,54 @@ class Crash : public ::testing::Test {
     daily.mutable_window()->set_kind(v1::Window::KIND_DAY);
     EXPECT_TRUE(fleet_.client(0).CreateBudget("all", LifetimeBudget(1'000'000 * kUsd)).ok());
     EXPECT_TRUE(fleet_.client(0).CreateBudget("user-day", daily).ok());
+    for (size_t i = 0; i < kReplicas; ++i) addresses_.push_back(fleet_.server(i).address());
   }
 
-  // I4, I5, I6: each acknowledged record is there once as it was answered, and nothing else.
-  void ExpectWhatWasAcknowledged(const Load& load) {
-    const auto rows = fleet_.database().Connect()->Execute(
-        "SELECT usage_id, cost_nanousd, released_nanousd, overrun_nanousd FROM usage_record");
-    ASSERT_TRUE(rows.ok()) << rows.status();
-    std::map<std::string, int> times;
-    for (int row = 0; row < rows->size(); ++row) {
-      const std::string id(rows->Text(row, 0));
-      ++times[id];
-      const auto known = load.acknowledged().find(id);
-      if (known == load.acknowledged().end()) continue;
-      EXPECT_EQ(rows->Int(row, 1), known->second.second.cost_nanousd()) << id;
-      EXPECT_EQ(rows->Int(row, 2), known->second.second.released_nanousd()) << id;
-      EXPECT_EQ(rows->Int(row, 3), known->second.second.overrun_nanousd()) << id;
+  // Connections are made with the first calls: a rate says something after a while.
+  static void WarmUp(SteadyLoad& load) {
+    EXPECT_TRUE(load.WaitForOperations(500, absl::Seconds(10)));
+    load.RateSinceLast();
+    absl::SleepFor(kWarmUp);
+    EXPECT_GT(load.RateSinceLast(), kRateMin);
+  }
+
+  // The others served while this replica was at fault, and it serves again soon after.
+  void ExpectServed(const SteadyLoad& load) {
+    EXPECT_GT(load.attempts_on_others(), static_cast<int64_t>(kRateMin));
+    EXPECT_LT(load.longest(), absl::Seconds(3)) << "of the other replicas";
+  }
+  void ExpectBack(size_t replica) {
+    v1::CheckBudgetResponse response;
+    auto dry = CheckOf("", 1);
+    dry.set_dry_run(true);
+    const absl::Time back = absl::Now();
+    while (!fleet_.client(replica).Check(dry, response).ok()) {
+      ASSERT_LT(absl::Now() - back, absl::Seconds(5)) << "it must serve again";
     }
-    size_t lost = 0, doubled = 0;
-    for (const auto& [id, kept] : load.acknowledged()) lost += times.count(id) == 0;
-    for (const auto& [id, count] : times) doubled += count > 1;
-    EXPECT_EQ(lost, 0u);
-    EXPECT_EQ(doubled, 0u);
-    EXPECT_EQ(times.size(), load.acknowledged().size()) << "every caller repeated until it knew";
+  }
+
+  // I4, I5, I6: what was acknowledged is there once as it was answered, and nothing else.
+  void ExpectWhatWasAcknowledged(SteadyLoad& load) {
+    load.Stop();
+    for (const std::string& what : load.unexpected()) ADD_FAILURE() << what;
+    const Verdict verdict = CompareWithTables(load.acknowledged(), fleet_.database());
+    EXPECT_EQ(verdict.lost, 0);
+    EXPECT_EQ(verdict.doubled, 0);
+    EXPECT_EQ(verdict.unasked, 0) << "every caller repeated until it knew";
     fleet_.ExpectConserved();
-    ExpectReplays(load);
+    ExpectReplays(load.acknowledged());
     std::cout << load.operations() << " operations, " << load.retries() << " retries, "
-              << load.acknowledged().size() << " records acknowledged\n";
+              << verdict.records << " records, lost " << verdict.lost << ", doubled "
+              << verdict.doubled << std::endl;
   }
 
   // A repeat gets the first answer, from whichever replica.
-  void ExpectReplays(const Load& load) {
+  void ExpectReplays(const Acknowledged& acknowledged) {
     size_t asked = 0;
-    for (const auto& [id, kept] : load.acknowledged()) {
+    for (const auto& [id, kept] : acknowledged.records) {
       if (++asked > 150) break;
-      v1::RecordUsageResponse again, first = kept.second;
-      const grpc::Status status = fleet_.client(asked).Record(kept.first, again);
+      v1::RecordUsageResponse again, first = kept.response;
+      const grpc::Status status = fleet_.client(asked).Record(kept.request, again);
       ASSERT_TRUE(status.ok()) << status.error_message();
       EXPECT_TRUE(again.replayed());
       for (auto* answer : {&first, &again}) {
@@ -179,57 +87,40 @@ class Crash : public ::testing::Test {
   }
 
   Fleet fleet_;
+  std::vector<std::string> addresses_;
 };
 
 TEST_F(Crash, Kill9OfAReplicaLosesAndDoublesNothing) {
-  Load load(fleet_);
-  load.WarmUp();
-  for (size_t round = 0; round < 3; ++round) {
-    EXPECT_GT(load.rate(), kRateMin);
+  SteadyLoad load(addresses_, Seed());
+  for (size_t round = 0; round < kReplicas; ++round) {
+    WarmUp(load);
     ServerProcess& victim = fleet_.server(round);
-    load.SetUnderFault(static_cast<int>(round));
+    load.SetFaulty(static_cast<int>(round));
     const int64_t before = load.retries();
     victim.Signal(SIGKILL);
     ASSERT_EQ(victim.Wait(), 128 + SIGKILL) << "the fault must have fired";
     absl::SleepFor(absl::Seconds(1));
     EXPECT_GT(load.retries(), before) << "otherwise it hit nobody";
-    EXPECT_GT(load.answered_by_others(), kRateMin);
-    EXPECT_LT(load.longest(), absl::Seconds(3)) << "of the other replicas";
+    ExpectServed(load);
     fleet_.Restart(round);
-    v1::CheckBudgetResponse response;
-    auto dry = CheckOf("", 1);
-    dry.set_dry_run(true);
-    const absl::Time back = absl::Now();
-    while (!fleet_.client(round).Check(dry, response).ok()) {
-      ASSERT_LT(absl::Now() - back, absl::Seconds(5)) << "it must serve again";
-    }
+    ExpectBack(round);
   }
-  load.Stop();
   ExpectWhatWasAcknowledged(load);
 }
 
 TEST_F(Crash, AStoppedReplicaHoldsUpNobodyForLong) {
-  Load load(fleet_);
-  load.WarmUp();
-  for (size_t round = 0; round < 3; ++round) {
-    EXPECT_GT(load.rate(), kRateMin);
-    load.SetUnderFault(static_cast<int>(round));
+  SteadyLoad load(addresses_, Seed());
+  for (size_t round = 0; round < kReplicas; ++round) {
+    WarmUp(load);
+    load.SetFaulty(static_cast<int>(round));
     const int64_t before = load.retries();
     fleet_.server(round).Signal(SIGSTOP);
     absl::SleepFor(absl::Seconds(4));
     EXPECT_GT(load.retries(), before) << "calls of the stopped replica must have run out of time";
-    EXPECT_GT(load.answered_by_others(), kRateMin);
-    EXPECT_LT(load.longest(), absl::Seconds(3)) << "of the other replicas";
+    ExpectServed(load);
     fleet_.server(round).Signal(SIGCONT);
-    v1::CheckBudgetResponse response;
-    auto dry = CheckOf("", 1);
-    dry.set_dry_run(true);
-    const absl::Time back = absl::Now();
-    while (!fleet_.client(round).Check(dry, response).ok()) {
-      ASSERT_LT(absl::Now() - back, absl::Seconds(5)) << "it must serve again";
-    }
+    ExpectBack(round);
   }
-  load.Stop();
   ExpectWhatWasAcknowledged(load);
 }
 
@@ -256,9 +147,8 @@ TEST_F(Crash, TheLocksOfAStoppedReplicaLastTwoSeconds) {
 
 // Connections that break at any moment, in the middle of a COMMIT too: its outcome is then unknown.
 TEST_F(Crash, BrokenConnectionsLoseAndDoubleNothing) {
-  Load load(fleet_);
-  load.WarmUp();
-  EXPECT_GT(load.rate(), kRateMin);
+  SteadyLoad load(addresses_, Seed());
+  WarmUp(load);
   postgres::SessionOptions options;
   options.url = fleet_.database().superuser_url();
   auto superuser = postgres::Session::Connect(options).value();
@@ -275,7 +165,6 @@ TEST_F(Crash, BrokenConnectionsLoseAndDoubleNothing) {
   EXPECT_GT(cut, 20) << "the fault must have fired";
   std::cout << cut << " connections cut\n";
   absl::SleepFor(absl::Seconds(1));
-  load.Stop();
   ExpectWhatWasAcknowledged(load);
 }
 

@@ -61,16 +61,22 @@ class DatabaseCrash : public ::testing::Test {
         "SELECT pid || ' ' || backend_xid FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'bursar-server' AND backend_xid IS NOT NULL "
         "AND pid <> pg_backend_pid() LIMIT 1";
+    auto session = fleet_.database().Connect();
     for (int look = 0; look < 2000; ++look) {
       const std::string before = fleet_.Sql(kUnderWay);
       if (before.empty()) continue;
       const size_t space = before.find(' ');
       const Interrupted stopped{std::stoi(before), before.substr(space + 1)};
       kill(stopped.backend, SIGSTOP);
-      const std::string under_way = fleet_.Sql(
-          absl::StrCat("SELECT backend_xid FROM pg_stat_activity WHERE pid = ", stopped.backend));
-      if (under_way == stopped.xid) return stopped;
+      // No answer: it was stopped with a lock of PostgreSQL's own, which this query needs too.
+      const auto under_way = session->Execute(
+          absl::StrCat("SELECT backend_xid FROM pg_stat_activity WHERE pid = ", stopped.backend)
+              .c_str());
+      if (under_way.ok() && under_way->size() == 1 && under_way->Text(0, 0) == stopped.xid) {
+        return stopped;
+      }
       kill(stopped.backend, SIGCONT);
+      if (!under_way.ok()) session = fleet_.database().Connect();
     }
     return {};
   }

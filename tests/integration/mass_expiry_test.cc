@@ -122,6 +122,7 @@ TEST_P(MassExpiry, NothingIsStuckOrChargedTwiceWhileSettlementsRaceTheSweeper) {
   EXPECT_GE(HoldCount() / absl::ToDoubleSeconds(absl::Now() - begin), 100);
   ASSERT_EQ(Active(), HoldCount()) << "nothing may have ended yet";
   EndAllIn("700 ms");
+  const absl::Time over = absl::Now() + absl::Milliseconds(700);
   std::vector<std::thread> settlers;
   for (int i = 0; i < kSettlers; ++i) {  // two of three are settled
     std::vector<int> numbers;
@@ -136,10 +137,11 @@ TEST_P(MassExpiry, NothingIsStuckOrChargedTwiceWhileSettlementsRaceTheSweeper) {
   for (auto& settler : settlers) settler.join();
   const absl::Time until = absl::Now() + kAllEnded * (Soaking() ? 10 : 1);
   while (Active() > 0 && absl::Now() < until) absl::SleepFor(absl::Milliseconds(100));
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - over);
   const int64_t expired = Expired(), settled_after = expired - Unsettled();
   std::cout << HoldCount() << " holds: " << settled_ << " settled, " << late_ << " of them late, "
-            << expired << " expired, " << settled_after << " of them before they were settled"
-            << std::endl;
+            << expired << " expired, " << settled_after << " of them before they were settled; "
+            << "none was left " << seconds << " s after their time" << std::endl;
   EXPECT_EQ(Active(), 0) << "holds that are stuck";
   EXPECT_EQ(fleet_.Sql("SELECT sum(reserved) FROM counter"), "0");
   EXPECT_GT(settled_ - late_, 100) << "otherwise all had expired before they were settled";

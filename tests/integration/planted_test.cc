@@ -44,6 +44,7 @@ constexpr Bug kBugs[] = {
     {"expiry_forgets_state", "integration_tests", "*MassExpiry*/ChargedOnExpiry", false},
     {"unsorted_locks", "integration_tests", "Deadlock.Hierarchies*", false},
     {"denial_from_memory", "integration_tests", "Bank.Holds*", false},
+    {"observed_held_twice", "integration_tests", "Bank.Holds*", false},
 };
 
 class Planted : public ::testing::TestWithParam<Bug> {

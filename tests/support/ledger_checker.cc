@@ -19,7 +19,8 @@ constexpr char kWatch[] = R"(
   CREATE TABLE watched_counter AS SELECT 0::bigint AS xid, id, version, spent, reserved
     FROM counter WITH NO DATA;
   CREATE TABLE watched_hold AS SELECT 0::bigint AS xid, request_id, state, version, hold_counters,
-    hold_amounts AS before, hold_amounts AS after FROM reservation WITH NO DATA;
+    hold_amounts AS before, hold_amounts AS after, reserved_nanousd AS reserved_before,
+    observed_nanousd AS observed FROM reservation WITH NO DATA;
   CREATE FUNCTION watch_counter() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO watched_counter
       VALUES (pg_current_xact_id()::text::bigint, NEW.id, NEW.version, NEW.spent, NEW.reserved);
@@ -28,7 +29,8 @@ constexpr char kWatch[] = R"(
   CREATE FUNCTION watch_hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO watched_hold VALUES (pg_current_xact_id()::text::bigint, NEW.request_id, NEW.state,
       NEW.version, NEW.hold_counters,
-      CASE TG_OP WHEN 'UPDATE' THEN OLD.hold_amounts END, NEW.hold_amounts);
+      CASE TG_OP WHEN 'UPDATE' THEN OLD.hold_amounts END, NEW.hold_amounts,
+      CASE TG_OP WHEN 'UPDATE' THEN OLD.reserved_nanousd END, NEW.observed_nanousd);
     RETURN NULL;
   END $$;
   CREATE TRIGGER watch AFTER INSERT OR UPDATE ON counter
@@ -40,6 +42,7 @@ constexpr char kWatch[] = R"(
 struct Edge {
   const Seen* seen;
   Sums before, after;
+  int64_t limit = 0;  // that it was told
   bool used = false;
 };
 
@@ -52,16 +55,18 @@ std::string Text(const Sums& sums) {
 }
 
 // Puts the answers of one transaction in an order that leads from one state to another. Expiries
-// free `expired` in all, anywhere in between. Finding the places is a search, but a short one:
-// amounts are random, so that at most states one answer fits.
+// charge and free `expired` in all, anywhere in between. Finding the places is a search, but a
+// short one: amounts are random, so that at most states one answer fits.
 class Chain {
  public:
   Chain(std::vector<Edge> edges, Sums to) : edges_(std::move(edges)), to_(to) {
     for (size_t i = 0; i < edges_.size(); ++i) from_.emplace(edges_[i].before, i);
   }
 
-  bool Holds(const Sums& at, int64_t expired, size_t placed = 0) {
-    if (placed == edges_.size()) return Sums{at.spent, at.reserved - expired} == to_;
+  bool Holds(const Sums& at, const Sums& expired, size_t placed = 0) {
+    if (placed == edges_.size()) {
+      return Sums{at.spent + expired.spent, at.reserved - expired.reserved} == to_;
+    }
     if (++steps_ > 100'000) return false;
     bool fits = false;
     const auto [first, last] = from_.equal_range(at);
@@ -69,17 +74,18 @@ class Chain {
       fits |= !edges_[edge->second].used;
       if (Take(edge->second, expired, placed)) return true;
     }
-    if (fits || expired == 0) return false;
+    if (fits || expired.reserved == 0) return false;
     for (size_t i = 0; i < edges_.size(); ++i) {
-      const int64_t gap = at.reserved - edges_[i].before.reserved;
-      if (edges_[i].before.spent != at.spent || gap <= 0 || gap > expired) continue;
+      const Sums gap = {edges_[i].before.spent - at.spent, at.reserved - edges_[i].before.reserved};
+      if (gap.spent < 0 || gap.spent > expired.spent) continue;
+      if (gap.reserved <= 0 || gap.reserved > expired.reserved) continue;
       if (Take(i, expired - gap, placed)) return true;
     }
     return false;
   }
 
  private:
-  bool Take(size_t i, int64_t expired, size_t placed) {
+  bool Take(size_t i, const Sums& expired, size_t placed) {
     Edge& edge = edges_[i];
     if (edge.used) return false;
     edge.used = true;
@@ -101,10 +107,9 @@ class Replay {
       : history_(history), name_(name), findings_(findings) {}
 
   void Add(const Seen& seen, const Seen::Status& status) {
-    highest_limit_ = std::max(highest_limit_, status.limit);
     const int64_t held = status.after.spent + status.after.reserved;
     const bool grew = seen.kind == Seen::Kind::kCheck || seen.kind == Seen::Kind::kExtend;
-    if (grew && seen.delta.reserved > 0 && held > status.limit) {
+    if (grew && !seen.stopped && seen.delta.reserved > 0 && held > status.limit) {
       Violation("I1", absl::StrCat(seen.id, " was admitted to ", Text(status.after),
                                    " with a limit of ", status.limit));
     }
@@ -114,13 +119,12 @@ class Replay {
     }
     const auto xid = history_.TransactionOf(seen);
     if (!xid) return Violation("I4", absl::StrCat(seen.id, " was answered and is not there"));
-    answers_[*xid].push_back({&seen, status.after - seen.delta, status.after});
+    answers_[*xid].push_back({&seen, status.after - seen.delta, status.after, status.limit});
   }
 
   void Run() {
     const auto& versions = history_.VersionsOf(name_);
     Sums at;
-    int64_t beyond = 0;
     for (size_t i = 0; i < versions.size(); ++i) {
       const LedgerHistory::Version& version = versions[i];
       if (version.number != static_cast<int64_t>(i) + 1) {
@@ -134,11 +138,14 @@ class Replay {
                                      done.charged, " and holds changed by ", done.held));
       }
       RunTransaction(version, at, done.expired);
-      at = version.after;
-      beyond += done.beyond_holds;
-      if (at.spent + at.reserved > highest_limit_ + beyond && highest_limit_ > 0) {
-        Violation("I2", absl::StrCat(Text(at), " is above ", highest_limit_, " + ", beyond));
+      const int64_t bound = std::max(highest_limit_, at.spent + at.reserved) + done.beyond_holds;
+      // Without answers nobody knows of any limit.
+      if (version.after.spent + version.after.reserved > bound && !answers_.empty()) {
+        Violation("I2", absl::StrCat("version ", version.number, " led from ", Text(at), " to ",
+                                     Text(version.after), ", above the limit of ", highest_limit_,
+                                     ", with only ", done.beyond_holds, " beyond holds"));
       }
+      at = version.after;
     }
     absl::Time earliest = absl::InfiniteFuture();
     for (auto behind = earliest_end_.rbegin(); behind != earliest_end_.rend(); ++behind) {
@@ -150,16 +157,18 @@ class Replay {
   }
 
  private:
-  void RunTransaction(const LedgerHistory::Version& version, const Sums& from, int64_t expired) {
+  void RunTransaction(const LedgerHistory::Version& version, const Sums& from,
+                      const Sums& expired) {
     last_version_of_[from] = version.number - 1;
     last_version_of_[version.after] = version.number;
-    if (expired > 0) with_expiries_.push_back({nullptr, from, version.after});
+    if (expired != Sums{}) with_expiries_.push_back({nullptr, from, version.after});
     auto answers = answers_.find(version.xid);
     if (answers == answers_.end()) return;
     findings_.chained += static_cast<int64_t>(answers->second.size());
     absl::Time latest_begin = latest_begin_;
     absl::Time earliest_end = absl::InfiniteFuture();
     for (const Edge& edge : answers->second) {
+      highest_limit_ = std::max(highest_limit_, edge.limit);
       last_version_of_[edge.before] = last_version_of_[edge.after] = version.number;
       latest_begin = std::max(latest_begin, edge.seen->begin);
       earliest_end = std::min(earliest_end, edge.seen->end);
@@ -171,9 +180,10 @@ class Replay {
     latest_begin_ = latest_begin;
     earliest_end_.push_back({version.number, earliest_end});
     if (!Chain(answers->second, version.after).Holds(from, expired)) {
-      Violation("I1", absl::StrCat("the ", answers->second.size(), " answers of version ",
-                                   version.number, " do not lead from ", Text(from), " to ",
-                                   Text(version.after), " with ", expired, " expired"));
+      Violation("I1",
+                absl::StrCat("the ", answers->second.size(), " answers of version ", version.number,
+                             " do not lead from ", Text(from), " to ", Text(version.after),
+                             " with ", Text(expired), " charged and freed by expiries"));
     }
   }
 
@@ -216,7 +226,7 @@ class Replay {
   std::map<Sums, int64_t> last_version_of_;
   std::vector<std::pair<int64_t, absl::Time>> earliest_end_;  // by version: of it and all behind
   absl::Time latest_begin_ = absl::InfinitePast();
-  int64_t highest_limit_ = 0;
+  int64_t highest_limit_ = 0;  // so far
 };
 
 }  // namespace
@@ -243,7 +253,7 @@ LedgerChecker::Findings LedgerChecker::Check(const std::vector<Seen>& seen) cons
     replays.try_emplace(name, history, name, findings);
   }
   for (const Seen& one : seen) {
-    bool denied_rightly = one.denied_amount == 0;
+    bool denied_rightly = one.denied_amount == 0 && !one.stopped;
     for (const Seen::Status& status : one.statuses) {
       denied_rightly |=
           status.after.spent + status.after.reserved + one.denied_amount > status.limit;
@@ -266,7 +276,8 @@ Verdict CompareWithTables(const Acknowledged& acknowledged, const TestDatabase& 
   Verdict verdict;
   auto session = database.Connect();
   const auto records = session->Execute(
-      "SELECT usage_id, cost_nanousd, released_nanousd, overrun_nanousd FROM usage_record");
+      "SELECT usage_id, cost_nanousd, released_nanousd, overrun_nanousd FROM usage_record "
+      "WHERE usage_id !~ '^(expiry|release|correction):'");  // the ledger's own
   const auto reservations =
       session->Execute("SELECT request_id, state, reserved_nanousd FROM reservation");
   if (!records.ok() || !reservations.ok()) {

@@ -41,6 +41,7 @@ struct Seen {
   std::string id;
   Sums delta;
   int64_t denied_amount = 0;  // of a denied check; else 0
+  bool stopped = false;  // an extension that was denied and holds what was observed all the same
   std::vector<Status> statuses;
 };
 std::string CounterName(const v1::BudgetStatus& status);
@@ -54,7 +55,9 @@ std::string CounterName(const v1::BudgetStatus& status);
 // - within a transaction the answers form one chain from the counter's state before to that after,
 //   with expiries, which nobody is told of, in between: no two answers start from the same state;
 // - every admitted check fitted there, every denied one did not (I1);
-// - a counter is above its highest limit by no more than overruns and unheld usage (I2);
+// - no version is above the highest limit so far, or above the version before it if that was, by
+//   more than its own transaction's overruns, observed use beyond holds, usage without a hold and
+//   late settlements: summed up, that is I2;
 // - an answer that came before another call began stands before it (I3).
 //
 // Make it before the first operation. Answers must be about holds that one caller ends, who waits

@@ -1,7 +1,9 @@
 #include "support/ledger_history.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 
@@ -50,7 +52,8 @@ void LedgerHistory::ReadCounters(postgres::Session& session) {
 void LedgerHistory::ReadHolds(postgres::Session& session) {
   static const std::string sql =
       std::string(kNames) +
-      "SELECT xid, request_id, state, name, was, is_now, before IS NULL FROM watched_hold "
+      "SELECT xid, request_id, state, name, was, is_now, before IS NULL, "
+      "greatest(observed - reserved_before, 0) FROM watched_hold "
       "CROSS JOIN unnest(hold_counters, coalesce(before, array_fill(0::bigint, "
       "ARRAY[cardinality(after)])), after) AS hold(id, was, is_now) JOIN named USING (id)";
   const postgres::Rows rows = Read(session, sql.c_str());
@@ -63,12 +66,13 @@ void LedgerHistory::ReadHolds(postgres::Session& session) {
     if (rows.Bool(row, 6)) {
       xid_of_[{Seen::Kind::kCheck, id}] = xid;
     } else if (rows.Int(row, 2) == kExpired && grown < 0) {
-      done.expired -= grown;
+      done.expired.reserved -= grown;
       expired.insert(id);
     } else if (rows.Int(row, 2) == kReleased && grown < 0) {
       xid_of_[{Seen::Kind::kRelease, id}] = xid;
     } else if (grown > 0) {
       xid_of_[{Seen::Kind::kExtend, absl::StrCat(id, "#", rows.Int(row, 5))}] = xid;
+      done.beyond_holds += std::min(grown, rows.Int(row, 7));
     }
   }
   expiries_ = static_cast<int64_t>(expired.size());
@@ -78,17 +82,28 @@ void LedgerHistory::ReadHolds(postgres::Session& session) {
 void LedgerHistory::ReadRecords(postgres::Session& session) {
   static const std::string sql =
       std::string(kNames) +
-      "SELECT r.xmin::text::bigint, usage_id, name, amount, released_nanousd, overrun_nanousd, "
-      "reservation_id IS NULL FROM usage_record r "
+      "SELECT r.xmin::text::bigint, usage_id, name, amount, overrun_nanousd, "
+      "coalesce(reservation_id, ''), split_part(usage_id, ':', 1) FROM usage_record r "
       "CROSS JOIN unnest(charged_counters, charged_amounts) AS charge(id, amount) "
       "JOIN named ON named.id = charge.id";
   const postgres::Rows rows = Read(session, sql.c_str());
+  std::map<std::tuple<int64_t, std::string, std::string>, int64_t> beyond;  // by reservation
   for (int row = 0; row < rows.size(); ++row) {
     const int64_t xid = rows.Int(row, 0), charged = rows.Int(row, 3);
-    Done& done = done_[{xid, std::string(rows.Text(row, 2))}];
+    const std::string name(rows.Text(row, 2)), reservation(rows.Text(row, 5)),
+        by(rows.Text(row, 6));
+    Done& done = done_[{xid, name}];
     done.charged += charged;
-    done.beyond_holds += rows.Bool(row, 6) ? charged : rows.Int(row, 5);
+    if (by == "expiry") done.expired.spent += charged;
+    if (reservation.empty()) {
+      done.beyond_holds += charged;
+    } else {
+      beyond[{xid, name, reservation}] += by == "correction" ? charged : rows.Int(row, 4);
+    }
     xid_of_[{Seen::Kind::kRecord, std::string(rows.Text(row, 1))}] = xid;
+  }
+  for (const auto& [key, amount] : beyond) {
+    done_[{std::get<0>(key), std::get<1>(key)}].beyond_holds += std::max<int64_t>(amount, 0);
   }
 }
 

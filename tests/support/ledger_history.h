@@ -19,10 +19,12 @@ class LedgerHistory {
   };
   // What one transaction did to one counter, but for the counter itself.
   struct Done {
-    int64_t charged = 0;       // by its records
-    int64_t held = 0;          // what its holds grew (or, negative, shrank)
-    int64_t expired = 0;       // of that: freed by expiries
-    int64_t beyond_holds = 0;  // charged beyond what was held for it: overruns, unheld usage
+    int64_t charged = 0;  // by its records
+    int64_t held = 0;     // what its holds grew (or, negative, shrank)
+    Sums expired;         // of these: charged, and freed, by expiries
+    // The terms of I2: overruns, observed use that a hold had to grow for, usage without a hold,
+    // and late settlements, less what the expiry had charged for the same.
+    int64_t beyond_holds = 0;
   };
 
   explicit LedgerHistory(const TestDatabase& database);

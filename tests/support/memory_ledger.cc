@@ -13,15 +13,29 @@ constexpr char kPrices[] =
          {"provider": "p", "model": "m", "input": "1", "output": "2",
           "max_output_tokens": 1000}]})";
 
+std::shared_ptr<const pricing::PriceBook> MakeBook(const std::string& version,
+                                                   const std::string& json) {
+  auto list = pricing::PriceList::Make(pricing::ReadPrices("bursar", json).value().document);
+  return std::make_shared<const pricing::PriceBook>(version, list.value());
+}
+
 }  // namespace
 
-MemoryLedger::MemoryLedger() : prices_(pricing::PriceBook::Parse(kPrices).value()) {
+MemoryLedger::MemoryLedger() : prices_{MakeBook("1", kPrices), {{absl::InfinitePast(), 1}}, {}} {
+  state_.older_books = &older_books_;
   book_.epoch = 1;
   state_.tenant = kTenant;
   state_.now = absl::FromCivil(absl::CivilSecond(2026, 11, 22, 12, 0, 0), absl::UTCTimeZone());
   state_.horizon = absl::Hours(24 * 45);
   state_.book = &book_;
   state_.prices = &prices_;
+}
+
+void MemoryLedger::SetPrices(const std::string& json) {
+  older_books_[prices_.newest->version()] = prices_.newest;
+  const int64_t version = prices_.operators.back().second + 1;
+  prices_.operators.emplace_back(state_.now, version);
+  prices_.newest = MakeBook(absl::StrCat(version), json);
 }
 
 void MemoryLedger::AddBudget(ledger::Budget budget) {
@@ -40,7 +54,7 @@ std::vector<absl::StatusOr<ledger::Answer>> MemoryLedger::RunAll(
   ledger::Applied applied = ledger::Apply(state_, operations);
   // The footprint is exact where the time is, and every pinned counter is in memory: running again,
   // as a lane does, is never needed.
-  if (!applied.missing.empty()) std::abort();
+  if (!applied.complete()) std::abort();
   for (const ledger::Id& id : applied.changes.counters) ++state_.counters.at(id).version;
   changes_ = std::move(applied.changes);
   return std::move(applied.answers);

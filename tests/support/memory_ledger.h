@@ -22,6 +22,10 @@ class MemoryLedger {
   ledger::State& state() { return state_; }
   const ledger::Changes& changes() const { return changes_; }  // of the last batch
 
+  // A new version of the prices, in the project's own format; the first has p/m: 1 USD for each
+  // million tokens in, 2 out.
+  void SetPrices(const std::string& json);
+
   void SetTime(absl::Time now) { state_.now = now; }
   void Advance(absl::Duration duration) { state_.now += duration; }
 
@@ -47,7 +51,8 @@ class MemoryLedger {
   void LockAlsoWithoutReservation(const ledger::Operation& operation);
 
   ledger::BudgetBook book_;
-  pricing::PriceBook prices_;
+  pricing::TenantPrices prices_;
+  ledger::OlderBooks older_books_;
   ledger::State state_;
   ledger::Changes changes_;
 };

@@ -38,6 +38,7 @@ double SteadyLoad::RateSinceLast() {
 void SteadyLoad::SetFaulty(int replica) {
   faulty_ = replica;
   longest_us_ = 0;
+  attempts_on_others_ = 0;
 }
 
 bool SteadyLoad::WaitForOperations(int64_t count, absl::Duration longest_wait) const {
@@ -116,6 +117,7 @@ bool SteadyLoad::UntilAnswered(int number, std::mt19937_64& random,
 
 void SteadyLoad::Took(size_t replica, absl::Duration duration) {
   if (static_cast<int>(replica) == faulty_) return;
+  ++attempts_on_others_;
   const int64_t us = absl::ToInt64Microseconds(duration);
   for (int64_t seen = longest_us_; us > seen && !longest_us_.compare_exchange_weak(seen, us);) {
   }

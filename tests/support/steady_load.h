@@ -44,8 +44,9 @@ class SteadyLoad {
   int64_t operations() const { return operations_; }
   int64_t retries() const { return retries_; }
   int64_t replayed() const { return replayed_; }  // answers that said so
-  // The longest that a single attempt on any replica but `faulty` took, since it was named.
+  // Attempts on any replica but `faulty`, and the longest that one took, since it was named.
   void SetFaulty(int replica);
+  int64_t attempts_on_others() const { return attempts_on_others_; }
   absl::Duration longest() const { return absl::Microseconds(longest_us_.load()); }
   // Waits until `count` more operations were answered; false if that takes longer.
   bool WaitForOperations(int64_t count, absl::Duration longest_wait) const;
@@ -68,7 +69,8 @@ class SteadyLoad {
   const std::string name_;
   std::atomic<bool> stop_ = false;
   std::atomic<int> faulty_ = -1;
-  std::atomic<int64_t> operations_ = 0, retries_ = 0, replayed_ = 0, longest_us_ = 0;
+  std::atomic<int64_t> operations_ = 0, retries_ = 0, replayed_ = 0, longest_us_ = 0,
+                       attempts_on_others_ = 0;
   absl::Time counted_at_;
   int64_t counted_ = 0;
   std::mutex mutex_;

@@ -1,0 +1,24 @@
+#include "fuzz/targets.h"
+
+#include <cstdlib>
+#include <iostream>
+
+namespace bursar::fuzz {
+
+const std::vector<Target>& Targets() {
+  static const auto* targets = [] {
+    auto* all = new std::vector<Target>(PriceFormats());
+    all->push_back(UsageJson());
+    all->push_back(Requests());
+    return all;
+  }();
+  return *targets;
+}
+
+void Expect(bool holds, std::string_view what) {
+  if (holds) return;
+  std::cerr << "does not hold: " << what << std::endl;
+  std::abort();
+}
+
+}  // namespace bursar::fuzz
