@@ -123,11 +123,10 @@ int Show(const ShowOptions& options) {
   screen.Print("sizes   " + origin);
 
   const Status played = PlayAndProve(options, **server, *std::move(sizes), &stop, &screen);
-  const bool keep = options.keep && played.code() != StatusCode::kCancelled;
-  if (played.ok()) SayHowToConnect(**server, keep, &screen);
-  if (keep) {
+  if (played.ok()) SayHowToConnect(**server, options.keep, &screen);
+  if (played.ok() && options.keep) {
     (*server)->Keep();
-    return played.ok() ? 0 : Fail(played);
+    return 0;
   }
   const Status stopped = (*server)->Stop();
   if (!played.ok()) return Fail(played);

@@ -1,5 +1,6 @@
 #include "src/grpc_connection.h"
 
+#include <string>
 #include <utility>
 
 #include "src/convert_requests.h"
@@ -15,9 +16,13 @@ Status Call(const Transport& transport, const CallOptions& options,
             grpc::Status (v1::TelemetryService::Stub::*method)(grpc::ClientContext*, const Request&,
                                                                Response*),
             const Request& request, Response* response) {
-  grpc::ClientContext call;
-  PrepareCall(transport, options.deadline, &call);
-  return ToStatus((stub.*method)(&call, request, response));
+  for (bool renewed = false;; renewed = true) {
+    grpc::ClientContext call;
+    const std::string key = PrepareCall(transport, options.deadline, &call);
+    Status status = ToStatus((stub.*method)(&call, request, response));
+    if (status.code() != StatusCode::kUnauthenticated || renewed) return status;
+    if (!transport.key->Renew(key)) return status;
+  }
 }
 
 using Stub = v1::TelemetryService::Stub;

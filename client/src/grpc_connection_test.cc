@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "src/convert_requests.h"
+#include "testing/certificates.h"
 #include "testing/fake_server.h"
+#include "testing/temporary_folder.h"
 
 namespace bursar {
 namespace {
@@ -37,6 +39,130 @@ TEST(GrpcConnection, ShowsTheKeyAsABearer) {
   EXPECT_EQ(server.authorization(), "Bearer bsr_1");
   EXPECT_TRUE(Connect(server).Check({.cost_nanousd = 1}).ok());
   EXPECT_EQ(server.authorization(), "");
+}
+
+TEST(GrpcConnection, ReadsItsKeyAgainWhenTheServerRefusesIt) {
+  const testing::TemporaryFolder folder;
+  testing::FakeServer server;
+  server.check = [](const auto&, auto*) { return grpc::Status::OK; };
+  ClientOptions options;
+  options.endpoint = server.endpoint();
+  options.api_key_file = folder.path() + "/key";
+  options.check_timeout = 5s;
+  testing::WriteFile(options.api_key_file, "bsr_old\n");
+  const Client client = *Client::Connect(options);
+  server.Require("Bearer bsr_old");
+  EXPECT_TRUE(client.Check({.cost_nanousd = 1}).ok());
+
+  testing::WriteFile(options.api_key_file, "bsr_new\n");
+  EXPECT_TRUE(client.Check({.cost_nanousd = 1}).ok());  // the old one still works
+  EXPECT_EQ(server.authorization(), "Bearer bsr_old");
+  server.Require("Bearer bsr_new");
+  EXPECT_TRUE(client.Check({.cost_nanousd = 1}).ok());
+  EXPECT_EQ(server.authorization(), "Bearer bsr_new");
+
+  server.Require("Bearer another");
+  EXPECT_EQ(client.Check({.cost_nanousd = 1}).status().code(), StatusCode::kUnauthenticated);
+}
+
+// A server that proves itself with TLS and, for mTLS, asks for the client's certificate.
+class TlsTest : public ::testing::TestWithParam<bool> {
+ protected:
+  std::shared_ptr<grpc::ServerCredentials> ServerCredentials() const {
+    grpc::SslServerCredentialsOptions ssl(
+        GetParam() ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                   : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+    ssl.pem_root_certs = testing::ReadFile(certificates_.Pem("ca"));
+    ssl.pem_key_cert_pairs.push_back({testing::ReadFile(certificates_.Key("server")),
+                                      testing::ReadFile(certificates_.Pem("server"))});
+    return grpc::SslServerCredentials(ssl);
+  }
+  ClientOptions Options(const testing::FakeServer& server) const {
+    ClientOptions options;
+    options.endpoint = server.endpoint();
+    options.api_key = "bsr_1";
+    options.check_timeout = 5s;
+    options.tls = true;
+    options.tls_ca_file = certificates_.Pem("ca");
+    options.tls_server_name = "purse";
+    if (GetParam()) {
+      options.tls_certificate_file = certificates_.Pem("client");
+      options.tls_key_file = certificates_.Key("client");
+    }
+    return options;
+  }
+  static Status Ask(const ClientOptions& options) {
+    const auto client = Client::Connect(options);
+    return client.ok() ? client->Check({.cost_nanousd = 1}, 1s).status() : client.status();
+  }
+
+  const testing::TemporaryFolder folder_;
+  const testing::Certificates certificates_{folder_.path()};
+};
+INSTANTIATE_TEST_SUITE_P(AndMutualTls, TlsTest, ::testing::Bool());
+
+TEST_P(TlsTest, ReachesAServerThatItsAuthorityProves) {
+  testing::FakeServer server(ServerCredentials());
+  server.check = [](const auto&, auto*) { return grpc::Status::OK; };
+  const Status asked = Ask(Options(server));
+  EXPECT_TRUE(asked.ok()) << asked.ToString();
+  EXPECT_EQ(server.authorization(), "Bearer bsr_1");
+}
+
+TEST_P(TlsTest, TellsNothingToAServerThatIsNotProven) {
+  testing::FakeServer server(ServerCredentials());
+  server.check = [](const auto&, auto*) { return grpc::Status::OK; };
+  ClientOptions other_name = Options(server);
+  other_name.tls_server_name = "another";
+  ClientOptions other_authority = Options(server);
+  other_authority.tls_ca_file = certificates_.Pem("client");
+  ClientOptions plain = Options(server);
+  plain.tls = false;
+  for (const ClientOptions& options : {other_name, other_authority, plain}) {
+    EXPECT_EQ(Ask(options).code(), StatusCode::kUnavailable) << Ask(options).ToString();
+  }
+  if (GetParam()) {
+    ClientOptions nobody = Options(server);
+    nobody.tls_certificate_file.clear();
+    nobody.tls_key_file.clear();
+    EXPECT_EQ(Ask(nobody).code(), StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(server.authorization(), "");
+}
+
+TEST_P(TlsTest, FilesThatCannotBeAreNamed) {
+  testing::FakeServer server(ServerCredentials());
+  ClientOptions options = Options(server);
+  options.tls_ca_file = folder_.path() + "/none.pem";
+  EXPECT_EQ(Ask(options).ToString(),
+            "FAILED_PRECONDITION: tls_ca_file " + options.tls_ca_file + " does not exist");
+  testing::WriteFile(options.tls_ca_file, "hello");
+  EXPECT_EQ(Ask(options).ToString(),
+            "INVALID_ARGUMENT: tls_ca_file " + options.tls_ca_file + " is no PEM file");
+  options = Options(server);
+  options.tls_key_file.clear();
+  options.tls_certificate_file = certificates_.Pem("client");
+  EXPECT_EQ(Ask(options).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(GrpcConnection, UsesWhicheverOfSeveralServersIsThere) {
+  auto first = std::make_unique<testing::FakeServer>();
+  testing::FakeServer second;
+  std::atomic<int> of_first = 0;
+  std::atomic<int> of_second = 0;
+  first->check = [&](const auto&, auto*) { return ++of_first, grpc::Status::OK; };
+  second.check = [&](const auto&, auto*) { return ++of_second, grpc::Status::OK; };
+  ClientOptions options;
+  options.endpoint = first->endpoint() + "," + second.endpoint();
+  options.check_timeout = 5s;
+  const Client client = *Client::Connect(options);
+  for (int i = 0; i < 1000 && (of_first == 0 || of_second == 0); ++i) {
+    ASSERT_TRUE(client.Check({.cost_nanousd = 1}).ok());
+  }
+  EXPECT_GT(of_first, 0);
+  EXPECT_GT(of_second, 0);
+  first.reset();
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(client.Check({.cost_nanousd = 1}).ok());
 }
 
 TEST(GrpcConnection, CarriesACheckThere) {

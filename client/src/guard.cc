@@ -1,42 +1,77 @@
 #include <bursar/guard.h>
+#include <cxxabi.h>
 
+#include <cstdlib>
+#include <typeinfo>
 #include <utility>
 
+#include "src/client_state.h"
 #include "src/random_id.h"
 
 namespace bursar {
 namespace {
 
-// Whether the record may have arrived all the same.
-bool OutcomeIsUnknown(const Status& status) {
-  return status.code() == StatusCode::kUnavailable ||
-         status.code() == StatusCode::kDeadlineExceeded;
-}
+constexpr char kReasonNotSent[] = "not sent";
 
 }  // namespace
 
 Guard::Guard(Client client, CheckRequest request)
     : client_(std::move(client)),
-      model_(request.model),
-      subject_(request.subject),
       usage_id_(internal::RandomUuid()),
-      check_(client_.Check(std::move(request))),
-      start_(std::chrono::steady_clock::now()) {}
+      check_(client_.Check(Prepare(std::move(request)))),
+      start_(std::chrono::steady_clock::now()) {
+  Begin();
+}
+
+Guard::Guard(Guard& previous, RecordRequest used, CheckRequest next)
+    : Guard(previous.client_, previous.HandOver(std::move(used), std::move(next))) {
+  previous.TakeSettled(check_);
+}
+
+Guard Guard::Next(RecordRequest used, CheckRequest next) {
+  return Guard(*this, std::move(used), std::move(next));
+}
 
 Guard::~Guard() {
-  if (!allowed() || settled_) return;
   try {
-    if (unconfirmed_) {
+    if (!settled_ && unconfirmed_) {
       (void)client_.Record(*std::move(unconfirmed_));
-    } else if (!check_->reservation) {
-      return;  // a dry run held nothing
-    } else if (not_sent_) {
-      (void)client_.Release({.reservation_id = check_->reservation->id, .reason = "not sent"});
     } else {
-      (void)Settle({.outcome = Outcome::kUnknown});
+      Abort({});
     }
   } catch (...) {  // out of memory: the hold ends by its ttl
   }
+  End();
+}
+
+// Fills in what the request leaves empty, and keeps what the records of this call will need.
+CheckRequest Guard::Prepare(CheckRequest request) {
+  client_.state_->Complete(&request.subject, &request.trace);
+  if (!request.trace) request.trace.emplace();
+  if (request.trace->trace_id.empty()) request.trace->trace_id = internal::RandomTraceId();
+  if (request.trace->span_id.empty()) request.trace->span_id = internal::RandomSpanId();
+  model_ = request.model;
+  subject_ = request.subject;
+  ttl_ = request.ttl;
+  call_.subject.run = subject_.run;
+  call_.subject.parent_run = subject_.parent_run;
+  call_.subject.root_run = subject_.root_run;
+  call_.trace = *request.trace;
+  return request;
+}
+
+void Guard::Begin() {
+  if (!allowed()) return;
+  const bool is_held = check_->reservation && !check_->offline;
+  hold_ = client_.state_->keeper.Keep(
+      is_held ? check_->reservation->id : "",
+      is_held ? check_->reservation->remaining_ttl : std::chrono::nanoseconds(0), ttl_);
+  scope_.emplace(call_);
+}
+
+void Guard::End() {
+  if (hold_ != nullptr) client_.state_->keeper.End(hold_);
+  scope_.reset();
 }
 
 std::string Guard::why_not() const {
@@ -46,10 +81,35 @@ std::string Guard::why_not() const {
   return "denied: " + (check_->reason.empty() ? "no reason given" : check_->reason);
 }
 
+Status Guard::denial() const {
+  if (allowed()) return {};
+  if (!check_.ok()) return check_.status();
+  return {StatusCode::kResourceExhausted,
+          why_not(),
+          {.reason = check_->reason, .retry_delay = check_->retry_after}};
+}
+
 int64_t Guard::max_output_tokens() const {
   if (!check_.ok()) return 0;
   if (check_->caps_max_output_tokens) return *check_->caps_max_output_tokens;
   return check_->reservation ? check_->reservation->max_output_tokens : 0;
+}
+
+void Guard::Observe(TokenUsage so_far) {
+  if (hold_ != nullptr) client_.state_->keeper.Observe(hold_, std::move(so_far));
+}
+
+std::optional<TokenUsage> Guard::observed() const {
+  if (hold_ == nullptr) return std::nullopt;
+  return client_.state_->keeper.Of(hold_).observed;
+}
+
+bool Guard::should_stop() const {
+  return hold_ != nullptr && client_.state_->keeper.Of(hold_).stop;
+}
+
+Status Guard::extension() const {
+  return hold_ == nullptr ? Status() : client_.state_->keeper.Of(hold_).failure;
 }
 
 StatusOr<RecordResponse> Guard::Settle(TokenUsage tokens) {
@@ -60,21 +120,127 @@ StatusOr<RecordResponse> Guard::Settle(TokenUsage tokens) {
 
 StatusOr<RecordResponse> Guard::Settle(RecordRequest record) {
   Complete(&record);
+  const bool ends = !record.keep_reservation;
+  if (ends) End();
   auto response = client_.Record(record);
-  settled_ = response.ok();
-  unconfirmed_.reset();
-  if (!response.ok() && OutcomeIsUnknown(response.status())) unconfirmed_ = std::move(record);
-  return response;
+  if (response.ok()) {
+    settled_ = settled_ || ends;
+    return response;
+  }
+  if (!internal::IsTransportFailure(response.status())) return response;
+  DeliverLater(record);
+  const Status& lost = response.status();
+  return Status(lost.code(),
+                lost.message() + (unconfirmed_ ? "" : "; it is delivered in the background"),
+                {.reason = lost.reason(), .retry_delay = lost.retry_delay()});
 }
 
-void Guard::Complete(RecordRequest* record) const {
-  if (record->usage_id.empty()) record->usage_id = usage_id_;
+Status Guard::SettleAsync(TokenUsage tokens) {
+  RecordRequest record;
+  record.tokens = std::move(tokens);
+  return SettleAsync(std::move(record));
+}
+
+Status Guard::SettleAsync(RecordRequest record) {
+  Complete(&record);
+  const bool ends = !record.keep_reservation;
+  if (ends) End();
+  Status status = client_.RecordAsync(std::move(record));
+  if (status.ok() && ends) settled_ = true;
+  return status;
+}
+
+void Guard::Abort(CallError error) {
+  if (!allowed() || settled_ || !check_->reservation) return;  // a dry run held nothing
+  if (not_sent_) {
+    End();
+    settled_ =
+        client_.Release({.reservation_id = check_->reservation->id, .reason = kReasonNotSent}).ok();
+    return;
+  }
+  RecordRequest record;
+  record.tokens = observed();
+  record.outcome = record.tokens ? Outcome::kCancelled : Outcome::kUnknown;
+  if (!error.type.empty() || !error.message.empty()) record.error = std::move(error);
+  Complete(&record);
+  End();
+  if (!client_.RecordAsync(record).ok()) (void)client_.Record(std::move(record));
+  settled_ = true;  // or it never will be: its hold ends by its ttl
+}
+
+CheckRequest Guard::HandOver(RecordRequest used, CheckRequest next) {
+  Complete(&used);
+  End();
+  // The next step belongs beside this one, not into it.
+  EnclosingCall beside = call_;
+  beside.trace.span_id = call_.trace.parent_span_id;
+  Inherit(beside, &next.subject, &next.trace);
+  next.settle.push_back(used);
+  unconfirmed_ = std::move(used);
+  return next;
+}
+
+void Guard::TakeSettled(const StatusOr<CheckResponse>& next) {
+  if (next.ok() && !next->settled.empty()) {
+    const Status settled = next->settled.back().status();
+    const bool refused = !settled.ok() && !internal::IsTransportFailure(settled);
+    settled_ = settled.ok() || next->offline;  // offline: the client delivers it
+    if (settled_ || refused) {
+      unconfirmed_.reset();
+      return;
+    }
+  }
+  DeliverLater(RecordRequest(*unconfirmed_));
+}
+
+// For a record that nobody knows the fate of: the recorder sends it under the same id.
+void Guard::DeliverLater(const RecordRequest& record) {
+  if (client_.RecordAsync(record).ok()) {
+    settled_ = settled_ || !record.keep_reservation;
+    unconfirmed_.reset();
+  } else {
+    unconfirmed_ = record;  // the destructor tries once more
+  }
+}
+
+void Guard::Complete(RecordRequest* record) {
+  if (record->usage_id.empty()) {
+    record->usage_id = record->keep_reservation ? internal::RandomUuid() : usage_id_;
+  }
   if (record->reservation_id.empty() && check_.ok() && check_->reservation) {
     record->reservation_id = check_->reservation->id;
   }
   if (record->reservation_id.empty() && record->subject == Subject{}) record->subject = subject_;
   if (record->model.name.empty()) record->model = model_;
   if (!record->latency) record->latency = std::chrono::steady_clock::now() - start_;
+  if (!record->occur_time) record->occur_time = std::chrono::system_clock::now();
+  if (!record->trace) record->trace = call_.trace;
 }
 
+namespace internal {
+
+CallError ErrorOf(const std::exception& error) {
+  int failed = 0;
+  const char* raw = typeid(error).name();
+  char* name = abi::__cxa_demangle(raw, nullptr, nullptr, &failed);
+  CallError result{.type = failed == 0 ? name : raw, .message = error.what()};
+  std::free(name);
+  return result;
+}
+
+CallError ErrorOf(const Status& status) {
+  return {.type = StatusCodeName(status.code()), .message = status.message()};
+}
+
+void FinishTracked(Guard& guard, std::optional<RecordRequest> used) {
+  if (guard.settled()) return;
+  if (!used && guard.observed()) {
+    used.emplace();
+    used->tokens = guard.observed();
+  }
+  if (used && guard.SettleAsync(*std::move(used)).ok()) return;
+  guard.Abort({});
+}
+
+}  // namespace internal
 }  // namespace bursar

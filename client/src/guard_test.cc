@@ -2,11 +2,15 @@
 #include <bursar/mocks/mock_connection.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 namespace bursar {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::_;
 using ::testing::NiceMock;
 
@@ -28,11 +32,38 @@ class GuardTest : public ::testing::Test {
           if (records_.size() <= lost_) return StatusOr<RecordResponse>(kLost);
           return StatusOr<RecordResponse>(RecordResponse{});
         });
+    ON_CALL(*connection_, RecordBatch(_, _))
+        .WillByDefault([this](const std::vector<RecordRequest>& records, const CallOptions&) {
+          delivered_.insert(delivered_.end(), records.begin(), records.end());
+          return MockConnection::RecordResponses(records.size(), RecordResponse{});
+        });
+    ON_CALL(*connection_, Extend(_, _))
+        .WillByDefault(
+            [this](const ExtendRequest& request, const CallOptions&) { return Extended(request); });
     ON_CALL(*connection_, Release(_, _))
         .WillByDefault([this](const ReleaseRequest& request, const CallOptions&) {
           released_.push_back(request.reservation_id);
           return ReleaseResponse{};
         });
+  }
+
+  StatusOr<ExtendResponse> Extended(const ExtendRequest& request) {
+    const std::lock_guard lock(mutex_);
+    extensions_.push_back(request);
+    extended_.notify_all();
+    if (!extension_fails_.ok()) return extension_fails_;
+    return ExtendResponse{.decision = extension_,
+                          .reservation = Reservation{.remaining_ttl = answer_ttl_}};
+  }
+  std::vector<ExtendRequest> AwaitExtensions(size_t count) {
+    std::unique_lock lock(mutex_);
+    extended_.wait_for(lock, 10s, [&] { return extensions_.size() >= count; });
+    return extensions_;
+  }
+  // What was recorded in the background.
+  std::vector<RecordRequest> Delivered() {
+    EXPECT_TRUE(client_.Flush(10s).ok());
+    return delivered_;
   }
 
   static CheckRequest Request() {
@@ -46,6 +77,13 @@ class GuardTest : public ::testing::Test {
                         .reservation = Reservation{.max_output_tokens = 500}};
   size_t lost_ = 0;  // how many records get no answer
   std::vector<RecordRequest> records_;
+  std::vector<RecordRequest> delivered_;
+  std::mutex mutex_;  // of the next five, which the client's thread uses
+  std::condition_variable extended_;
+  std::vector<ExtendRequest> extensions_;
+  Decision extension_ = Decision::kAllow;
+  Status extension_fails_;
+  std::chrono::nanoseconds answer_ttl_{5min};
   std::vector<std::string> released_;
   std::shared_ptr<NiceMock<MockConnection>> connection_ =
       std::make_shared<NiceMock<MockConnection>>();
@@ -80,10 +118,10 @@ TEST_F(GuardTest, ReleasesWhatWasNotSent) {
 
 TEST_F(GuardTest, RecordsTheUnknownRatherThanNothing) {
   { Guard guard(client_, Request()); }
-  ASSERT_EQ(records_.size(), 1u);
-  EXPECT_EQ(records_[0].outcome, Outcome::kUnknown);
-  EXPECT_EQ(records_[0].reservation_id, "r-1");
-  EXPECT_FALSE(records_[0].tokens.has_value());
+  ASSERT_EQ(Delivered().size(), 1u);
+  EXPECT_EQ(delivered_[0].outcome, Outcome::kUnknown);
+  EXPECT_EQ(delivered_[0].reservation_id, "r-1");
+  EXPECT_FALSE(delivered_[0].tokens.has_value());
   EXPECT_TRUE(released_.empty());
 }
 
@@ -94,20 +132,230 @@ TEST_F(GuardTest, RecordsTheUnknownWhenTheCallThrows) {
         throw std::runtime_error("the provider's library");
       },
       std::runtime_error);
+  ASSERT_EQ(Delivered().size(), 1u);
+  EXPECT_EQ(delivered_[0].outcome, Outcome::kUnknown);
+}
+
+TEST_F(GuardTest, RecordsWhatWasObservedWhenTheCallThrows) {
+  EXPECT_THROW(
+      {
+        Guard guard(client_, Request());
+        guard.Observe({.visible_output_tokens = 3});
+        guard.Observe({.visible_output_tokens = 7});
+        throw std::runtime_error("the stream broke");
+      },
+      std::runtime_error);
+  ASSERT_EQ(Delivered().size(), 1u);
+  EXPECT_EQ(delivered_[0].outcome, Outcome::kCancelled);
+  ASSERT_TRUE(delivered_[0].tokens.has_value());
+  EXPECT_EQ(delivered_[0].tokens->visible_output_tokens, 7);
+  EXPECT_TRUE(released_.empty());
+}
+
+TEST_F(GuardTest, ReleasesOnAnExceptionOnlyWhatWasNotSent) {
+  EXPECT_THROW(
+      {
+        Guard guard(client_, Request());
+        guard.NotSent();
+        throw std::runtime_error("no such host");
+      },
+      std::runtime_error);
+  EXPECT_EQ(released_, std::vector<std::string>{"r-1"});
+  EXPECT_TRUE(Delivered().empty());
+}
+
+TEST_F(GuardTest, AnEmptySettlementIsUnknownRatherThanFree) {
+  {
+    Guard guard(client_, Request());
+    EXPECT_TRUE(guard.Settle(RecordRequest{}).ok());
+  }
   ASSERT_EQ(records_.size(), 1u);
   EXPECT_EQ(records_[0].outcome, Outcome::kUnknown);
 }
 
-TEST_F(GuardTest, SendsALostSettlementOnceMoreUnderItsId) {
+TEST_F(GuardTest, SettlesInTheBackground) {
+  {
+    Guard guard(client_, Request());
+    EXPECT_TRUE(guard.SettleAsync(TokenUsage{.uncached_input_tokens = 12}).ok());
+    EXPECT_TRUE(guard.settled());
+  }
+  ASSERT_EQ(Delivered().size(), 1u);
+  EXPECT_TRUE(records_.empty());
+  EXPECT_EQ(delivered_[0].reservation_id, "r-1");
+  EXPECT_TRUE(delivered_[0].occur_time.has_value());
+}
+
+TEST_F(GuardTest, SeveralRecordsOutOfOneHoldHaveTheirOwnIds) {
+  {
+    Guard guard(client_, Request());
+    EXPECT_TRUE(guard.Settle({.cost_nanousd = 1, .keep_reservation = true}).ok());
+    EXPECT_FALSE(guard.settled());
+    EXPECT_TRUE(guard.Settle({.cost_nanousd = 2}).ok());
+  }
+  ASSERT_EQ(records_.size(), 2u);
+  EXPECT_NE(records_[0].usage_id, records_[1].usage_id);
+  EXPECT_TRUE(Delivered().empty());
+}
+
+TEST_F(GuardTest, ExtendsItsHoldWhileTheCallRuns) {
+  answer_.reservation->remaining_ttl = 20ms;
+  answer_ttl_ = 20ms;
+  CheckRequest request = Request();
+  request.ttl = 1s;
+  Guard guard(client_, request);
+  const auto extensions = AwaitExtensions(3);
+  ASSERT_GE(extensions.size(), 3u);
+  EXPECT_EQ(extensions[0].reservation_id, "r-1");
+  EXPECT_EQ(extensions[0].ttl, 1s);
+  EXPECT_FALSE(extensions[0].observed.has_value());
+  EXPECT_TRUE(guard.extension().ok());
+  EXPECT_TRUE(guard.Settle({.cost_nanousd = 1}).ok());
+}
+
+TEST_F(GuardTest, AFailedExtensionIsVisibleAndNotFatal) {
+  answer_.reservation->remaining_ttl = 10ms;
+  {
+    const std::lock_guard lock(mutex_);
+    extension_fails_ = Status(StatusCode::kNotFound, "there is no reservation \"r-1\"");
+  }
+  Guard guard(client_, Request());
+  AwaitExtensions(1);
+  for (int i = 0; i < 1000 && guard.extension().ok(); ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(guard.extension().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(guard.allowed());
+  EXPECT_FALSE(guard.should_stop());
+  EXPECT_TRUE(guard.Settle({.cost_nanousd = 1}).ok());
+  EXPECT_EQ(AwaitExtensions(1).size(), 1u);  // nobody asks again for what has ended
+}
+
+TEST_F(GuardTest, WhatIsObservedIsToldAndADenialMeansStop) {
+  {
+    const std::lock_guard lock(mutex_);
+    extension_ = Decision::kDeny;
+  }
+  Guard guard(client_, Request());
+  guard.Observe({.visible_output_tokens = 900});
+  const auto extensions = AwaitExtensions(1);
+  ASSERT_EQ(extensions.size(), 1u);
+  ASSERT_TRUE(extensions[0].observed.has_value());
+  EXPECT_EQ(extensions[0].observed->visible_output_tokens, 900);
+  EXPECT_TRUE(extensions[0].ttl.has_value());
+  for (int i = 0; i < 1000 && !guard.should_stop(); ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_TRUE(guard.should_stop());
+  EXPECT_TRUE(guard.Settle({.cost_nanousd = 1}).ok());
+}
+
+TEST_F(GuardTest, CallsInsideInheritRunAndTrace) {
+  std::vector<CheckRequest> checks;
+  ON_CALL(*connection_, Check(_, _))
+      .WillByDefault([&](const CheckRequest& request, const CallOptions&) {
+        checks.push_back(request);
+        return answer_;
+      });
+  CheckRequest request = Request();
+  request.subject.run = "planner";
+  {
+    Guard outer(client_, request);
+    Guard inner(client_, Request());
+    CheckRequest of_a_sub_agent = Request();
+    of_a_sub_agent.subject.run = "coder";
+    (void)client_.Check(of_a_sub_agent);
+    EXPECT_TRUE(inner.SettleAsync(TokenUsage{}).ok());
+    EXPECT_EQ(CurrentCall().trace.span_id, outer.trace().span_id);
+  }
+  EXPECT_EQ(CurrentCall().trace.trace_id, "");
+  ASSERT_EQ(checks.size(), 3u);
+  EXPECT_EQ(checks[0].trace->trace_id.size(), 32u);
+  EXPECT_EQ(checks[0].trace->span_id.size(), 16u);
+  EXPECT_EQ(checks[0].trace->parent_span_id, "");
+  for (const CheckRequest& check : checks)
+    EXPECT_EQ(check.trace->trace_id, checks[0].trace->trace_id);
+  EXPECT_EQ(checks[1].subject.run, "planner");
+  EXPECT_EQ(checks[1].trace->parent_span_id, checks[0].trace->span_id);
+  EXPECT_EQ(checks[2].subject.run, "coder");
+  EXPECT_EQ(checks[2].subject.parent_run, "planner");
+  EXPECT_EQ(checks[2].subject.root_run, "planner");
+  EXPECT_EQ(checks[2].trace->parent_span_id, checks[1].trace->span_id);
+  for (const RecordRequest& record : Delivered()) {
+    EXPECT_EQ(record.trace->trace_id, checks[0].trace->trace_id);
+  }
+}
+
+TEST_F(GuardTest, TheNextStepsCheckCarriesTheSettlement) {
+  std::vector<CheckRequest> checks;
+  ON_CALL(*connection_, Check(_, _))
+      .WillByDefault([&](const CheckRequest& request, const CallOptions&) {
+        checks.push_back(request);
+        CheckResponse response = answer_;
+        response.settled.resize(request.settle.size(), RecordResponse{.cost_nanousd = 9});
+        return response;
+      });
+  CheckRequest request = Request();
+  request.subject.run = "r";
+  {
+    Guard step(client_, request);
+    Guard next = step.Next({.tokens = TokenUsage{.visible_output_tokens = 5}}, Request());
+    EXPECT_TRUE(step.settled());
+    EXPECT_TRUE(next.allowed());
+    EXPECT_EQ(next.check()->settled[0]->cost_nanousd, 9);
+    EXPECT_TRUE(next.SettleAsync(TokenUsage{}).ok());
+  }
+  ASSERT_EQ(checks.size(), 2u);
+  ASSERT_EQ(checks[1].settle.size(), 1u);
+  EXPECT_EQ(checks[1].settle[0].tokens->visible_output_tokens, 5);
+  EXPECT_EQ(checks[1].subject.run, "r");
+  EXPECT_EQ(checks[1].trace->trace_id, checks[0].trace->trace_id);
+  EXPECT_EQ(checks[1].trace->parent_span_id, "");  // beside the first step, not in it
+  EXPECT_TRUE(records_.empty());
+  EXPECT_EQ(Delivered().size(), 1u);  // the second step's
+}
+
+TEST_F(GuardTest, ASettlementWhoseNextCheckFailsIsDeliveredAllTheSame) {
+  {
+    Guard step(client_, Request());
+    ON_CALL(*connection_, Check(_, _)).WillByDefault([](const CheckRequest&, const CallOptions&) {
+      return StatusOr<CheckResponse>(kLost);
+    });
+    Guard next = step.Next({.usage_id = "u-1", .cost_nanousd = 5}, Request());
+    EXPECT_FALSE(next.allowed());
+    EXPECT_TRUE(step.settled());
+  }
+  ASSERT_EQ(Delivered().size(), 1u);
+  EXPECT_EQ(delivered_[0].usage_id, "u-1");
+  EXPECT_EQ(delivered_[0].cost_nanousd, 5);
+}
+
+TEST_F(GuardTest, ASettlementThatTheNextChecksServerRefusesIsUnknown) {
+  {
+    Guard step(client_, Request());
+    ON_CALL(*connection_, Check(_, _))
+        .WillByDefault([this](const CheckRequest&, const CallOptions&) {
+          CheckResponse response = answer_;
+          response.settled.emplace_back(Status(StatusCode::kInvalidArgument, "bad tokens"));
+          return response;
+        });
+    Guard next = step.Next({.cost_nanousd = -5}, Request());
+    EXPECT_FALSE(step.settled());
+    EXPECT_TRUE(next.SettleAsync(TokenUsage{}).ok());
+  }
+  ASSERT_EQ(Delivered().size(), 2u);
+  EXPECT_EQ(delivered_[1].outcome, Outcome::kUnknown);
+}
+
+TEST_F(GuardTest, SendsALostSettlementInTheBackgroundUnderItsId) {
   lost_ = 1;
   {
     Guard guard(client_, Request());
-    EXPECT_FALSE(guard.Settle(TokenUsage{.visible_output_tokens = 9}).ok());
+    const auto lost = guard.Settle(TokenUsage{.visible_output_tokens = 9});
+    EXPECT_EQ(lost.status().ToString(),
+              "DEADLINE_EXCEEDED: no answer; it is delivered in the background");
   }
-  ASSERT_EQ(records_.size(), 2u);
-  EXPECT_EQ(records_[1].usage_id, records_[0].usage_id);
-  EXPECT_EQ(records_[1].tokens->visible_output_tokens, 9);
-  EXPECT_EQ(records_[1].latency, records_[0].latency);  // the same payload, or the id is refused
+  ASSERT_EQ(records_.size(), 1u);
+  ASSERT_EQ(Delivered().size(), 1u);
+  EXPECT_EQ(delivered_[0].usage_id, records_[0].usage_id);
+  EXPECT_EQ(delivered_[0].tokens->visible_output_tokens, 9);
+  EXPECT_EQ(delivered_[0].latency, records_[0].latency);  // the same payload, or the id is refused
+  EXPECT_EQ(delivered_[0].occur_time, records_[0].occur_time);
 }
 
 TEST_F(GuardTest, ADeniedCheckIsNotAllowedAndLeavesNothingBehind) {
@@ -117,6 +365,8 @@ TEST_F(GuardTest, ADeniedCheckIsNotAllowedAndLeavesNothingBehind) {
     Guard guard(client_, Request());
     EXPECT_FALSE(guard.allowed());
     EXPECT_EQ(guard.why_not(), "run-cap is full");
+    EXPECT_EQ(guard.denial().ToString(), "RESOURCE_EXHAUSTED: run-cap is full");
+    EXPECT_EQ(guard.denial().reason(), "BUDGET_EXHAUSTED");
     EXPECT_EQ(guard.max_output_tokens(), 0);
   }
   EXPECT_TRUE(records_.empty());

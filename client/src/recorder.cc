@@ -41,6 +41,7 @@ Status CheckOptions(const RecorderOptions& options) {
 
 StatusOr<std::unique_ptr<Recorder>> Recorder::Start(std::shared_ptr<Connection> connection,
                                                     RecorderOptions options) {
+  if (options.journal_label.empty()) options.journal_label = "default";
   if (Status status = CheckOptions(options); !status.ok()) return status;
   std::unique_ptr<internal::SetAside> set_aside;
   std::unique_ptr<internal::Journal> journal;

@@ -8,6 +8,7 @@
 
 #include "src/random_id.h"
 #include "src/record_bytes.h"
+#include "src/unknown_usage.h"
 
 namespace bursar {
 namespace {
@@ -18,14 +19,6 @@ using internal::Outgoing;
 constexpr size_t kRecordBytesMax = 3 << 20;  // the server takes messages of 4 MiB
 // A wait shorter than this is over before a process has started again.
 constexpr std::chrono::milliseconds kRetryAfterWorthKeeping{500};
-
-// A settlement that says nothing would free the hold and charge nothing; what nobody knows is
-// charged as it was held.
-bool WouldSettleAsZero(const RecordRequest& record) {
-  return !record.reservation_id.empty() && !record.keep_reservation && !record.tokens &&
-         !record.provider_usage && !record.cost_nanousd &&
-         (record.outcome == Outcome::kUnspecified || record.outcome == Outcome::kSucceeded);
-}
 
 Status TooBig(const RecordRequest& record, size_t bytes) {
   return {StatusCode::kInvalidArgument, "usage " + record.usage_id + " has " +
@@ -61,7 +54,7 @@ Status Recorder::Background::Record(RecordRequest record) {
   }
   if (record.usage_id.empty()) record.usage_id = internal::RandomUuid();
   if (!record.occur_time) record.occur_time = std::chrono::system_clock::now();
-  if (WouldSettleAsZero(record)) record.outcome = Outcome::kUnknown;
+  if (internal::WouldSettleAsZero(record)) record.outcome = Outcome::kUnknown;
   const size_t bytes = internal::MemoryBytesOf(record);
 
   std::unique_lock lock(mutex_);
@@ -406,6 +399,9 @@ void Recorder::Background::Finish(internal::SendWindow::Sent sent) {
   if (journal_ != nullptr && sent.retry_after && *sent.retry_after >= kRetryAfterWorthKeeping) {
     journal_->SaveNotBefore(std::chrono::system_clock::now() +
                             std::chrono::ceil<Timestamp::duration>(*sent.retry_after));
+  }
+  if (options_.on_delivered) {
+    for (const Outgoing& outgoing : sent.delivered) options_.on_delivered(outgoing.record.usage_id);
   }
   const std::lock_guard lock(mutex_);
   for (const Outgoing& outgoing : sent.delivered) {

@@ -1,17 +1,26 @@
 #include "src/settings.h"
 
+#include <bursar/money.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <sstream>
 #include <system_error>
+#include <tuple>
+#include <utility>
 
 #include "src/text.h"
 
 namespace bursar {
 namespace internal {
 namespace {
+
+constexpr char kDisabledVariable[] = "BURSAR_DISABLED";
 
 std::optional<std::string> ProcessEnvironment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -39,36 +48,116 @@ std::string ExpandHome(const std::string& path, const std::optional<std::string>
   return path;
 }
 
-Status WrongLine(const std::string& path, int line, std::string_view text) {
+Status SetFlag(std::string_view value, bool* flag) {
+  if (value != "0" && value != "1") {
+    return {StatusCode::kInvalidArgument, "\"" + std::string(value) + "\" is neither 1 nor 0"};
+  }
+  *flag = value == "1";
+  return {};
+}
+
+Status SetUsd(std::string_view value, int64_t* nanousd) {
+  const auto amount = ParseUsd(value);
+  if (!amount.ok()) return amount.status();
+  *nanousd = *amount;
+  return {};
+}
+
+// A TLS setting of any kind says that TLS is wanted.
+template <std::string ClientOptions::*field>
+Status SetTls(const std::string& value, ClientOptions* options) {
+  options->*field = value;
+  options->tls = true;
+  return {};
+}
+
+template <std::string ClientOptions::*field>
+Status SetText(const std::string& value, ClientOptions* options) {
+  options->*field = value;
+  return {};
+}
+
+struct Setting {
+  const char* environment;
+  const char* file_key;  // null: not in the file
+  bool is_path;          // ~/ is the home folder
+  Status (*apply)(const std::string& value, ClientOptions* options);
+};
+
+// In the order in which they are applied: BURSAR_TLS=0 has the last word.
+constexpr Setting kSettings[] = {
+    {"BURSAR_ENDPOINT", "endpoint", false, SetText<&ClientOptions::endpoint>},
+    {"BURSAR_API_KEY", "api_key", false, SetText<&ClientOptions::api_key>},
+    {"BURSAR_API_KEY_FILE", "api_key_file", true, SetText<&ClientOptions::api_key_file>},
+    {"BURSAR_TLS_CA_FILE", "tls_ca_file", true, SetTls<&ClientOptions::tls_ca_file>},
+    {"BURSAR_TLS_CERTIFICATE_FILE", "tls_certificate_file", true,
+     SetTls<&ClientOptions::tls_certificate_file>},
+    {"BURSAR_TLS_KEY_FILE", "tls_key_file", true, SetTls<&ClientOptions::tls_key_file>},
+    {"BURSAR_TLS_SERVER_NAME", "tls_server_name", false, SetTls<&ClientOptions::tls_server_name>},
+    {"BURSAR_TLS", "tls", false,
+     [](const std::string& value, ClientOptions* o) { return SetFlag(value, &o->tls); }},
+    {"BURSAR_JOURNAL_FOLDER", "journal_folder", true,
+     [](const std::string& value, ClientOptions* o) {
+       o->recorder.journal_folder = value;
+       return Status();
+     }},
+    {"BURSAR_OFFLINE_ALLOWANCE_USD", "offline_allowance_usd", false,
+     [](const std::string& value, ClientOptions* o) {
+       o->failure_policy = FailurePolicy::kFailOpen;
+       return SetUsd(value, &o->offline_allowance_nanousd);
+     }},
+    {"BURSAR_OFFLINE_CALL_USD", "offline_call_usd", false,
+     [](const std::string& value, ClientOptions* o) {
+       return SetUsd(value, &o->offline_call_nanousd);
+     }},
+    {"BURSAR_RUN", nullptr, false,
+     [](const std::string& value, ClientOptions* o) {
+       o->subject.run = value;
+       return Status();
+     }},
+    {"BURSAR_ROOT_RUN", nullptr, false,
+     [](const std::string& value, ClientOptions* o) {
+       o->subject.root_run = value;
+       return Status();
+     }},
+    {kDisabledVariable, nullptr, false,
+     [](const std::string& value, ClientOptions* o) { return SetFlag(value, &o->disabled); }},
+};
+
+Status Wrong(const std::string& where, const Status& why) {
+  return {why.code(), where + ": " + why.message()};
+}
+
+Status WrongLine(const std::string& where, std::string_view text) {
   return {StatusCode::kInvalidArgument,
-          path + " line " + std::to_string(line) + ": \"" + std::string(text) +
+          where + ": \"" + std::string(text) +
               "\" is no setting; lines like `endpoint = 127.0.0.1:50051`, `api_key = KEY` or "
               "`api_key_file = PATH` would be right"};
 }
 
-// Reads the settings of one file into `options`.
-Status ReadConfig(const std::string& path, const std::string& content, ClientOptions* options) {
+using Values = std::map<std::string_view, std::pair<std::string, std::string>>;
+
+// The values of one file by key, each with where it stands.
+StatusOr<Values> ReadConfig(const std::string& path, const std::string& content) {
+  Values values;
   std::istringstream lines(content);
   std::string raw;
   for (int number = 1; std::getline(lines, raw); ++number) {
     const std::string_view line = Trim(raw);
     if (line.empty() || line.front() == '#') continue;
+    const std::string where = path + " line " + std::to_string(number);
     const size_t equals = line.find('=');
-    if (equals == std::string_view::npos) return WrongLine(path, number, line);
     const std::string_view key = Trim(line.substr(0, equals));
-    const std::string value(Trim(line.substr(equals + 1)));
-    if (key == "endpoint") {
-      options->endpoint = value;
-    } else if (key == "api_key") {
-      options->api_key = value;
-    } else if (key == "api_key_file") {
-      options->api_key_file = value;
-    } else {
-      // Without the value: a misspelt key's secret must not reach a log.
-      return WrongLine(path, number, key);
+    const auto* setting = std::find_if(std::begin(kSettings), std::end(kSettings), [&](auto& s) {
+      return s.file_key != nullptr && s.file_key == key;
+    });
+    // Without the value: a misspelt key's secret must not reach a log.
+    if (equals == std::string_view::npos || setting == std::end(kSettings)) {
+      return WrongLine(where, key);
     }
+    values[setting->file_key] = {std::string(Trim(line.substr(equals + 1))), where};
   }
-  return {};
+  return values;
 }
 
 }  // namespace
@@ -76,25 +165,44 @@ Status ReadConfig(const std::string& path, const std::string& content, ClientOpt
 SettingsSource SettingsSource::Process() { return {ProcessEnvironment, ProcessFile}; }
 
 StatusOr<ClientOptions> LoadClientOptions(const SettingsSource& source) {
-  ClientOptions options;
   const auto home = source.environment("HOME");
+  Values file;
   if (home) {
     const std::string path = *home + "/.config/bursar/config";
     const auto content = source.read_file(path);
     if (!content.ok()) return content.status();
     if (content->has_value()) {
-      if (Status status = ReadConfig(path, **content, &options); !status.ok()) return status;
+      auto values = ReadConfig(path, **content);
+      if (!values.ok()) return values.status();
+      file = *std::move(values);
     }
   }
-  if (const auto endpoint = source.environment("BURSAR_ENDPOINT")) options.endpoint = *endpoint;
   const auto key = source.environment("BURSAR_API_KEY");
   const auto key_file = source.environment("BURSAR_API_KEY_FILE");
   if (key || key_file) {
-    options.api_key = key.value_or("");
-    options.api_key_file = key_file.value_or("");
+    file.erase("api_key");
+    file.erase("api_key_file");
   }
-  options.api_key_file = ExpandHome(options.api_key_file, home);
+  ClientOptions options;
+  for (const Setting& setting : kSettings) {
+    std::string where = setting.environment;
+    auto value = source.environment(setting.environment);
+    if (!value && setting.file_key != nullptr) {
+      if (const auto found = file.find(setting.file_key); found != file.end()) {
+        std::tie(value, where) = found->second;
+      }
+    }
+    if (!value) continue;
+    if (setting.is_path) value = ExpandHome(*value, home);
+    if (Status status = setting.apply(*value, &options); !status.ok()) {
+      return Wrong(where, status);
+    }
+  }
   return options;
+}
+
+bool DisabledByEnvironment(const SettingsSource& source) {
+  return source.environment(kDisabledVariable) == "1";
 }
 
 StatusOr<std::string> LoadApiKey(const ClientOptions& options, const SettingsSource& source) {

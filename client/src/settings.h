@@ -21,6 +21,9 @@ struct SettingsSource {
 // ClientOptionsFromEnvironment over a given source.
 StatusOr<ClientOptions> LoadClientOptions(const SettingsSource& source);
 
+// Whether BURSAR_DISABLED is 1, which needs no options and cannot fail.
+bool DisabledByEnvironment(const SettingsSource& source);
+
 // The key to show: api_key, else the first line of api_key_file, else empty.
 // Errors: FAILED_PRECONDITION for a file that is missing, unreadable or empty; INVALID_ARGUMENT for
 // a key that could not be a header's value.

@@ -62,6 +62,53 @@ TEST(LoadClientOptions, AWrongLineIsNamedWithoutItsValue) {
   EXPECT_EQ(message.find("s3cret"), std::string::npos) << message;
 }
 
+TEST(LoadClientOptions, ReadsEverySettingOfTheTable) {
+  const auto options = LoadClientOptions(Source({{"HOME", "/home/ada"},
+                                                 {"BURSAR_TLS_CA_FILE", "~/ca.pem"},
+                                                 {"BURSAR_TLS_SERVER_NAME", "purse"},
+                                                 {"BURSAR_OFFLINE_ALLOWANCE_USD", "2.50"},
+                                                 {"BURSAR_RUN", "r1"},
+                                                 {"BURSAR_ROOT_RUN", "r0"},
+                                                 {"BURSAR_DISABLED", "0"}},
+                                                {{kConfig,
+                                                  "journal_folder = ~/journal\n"
+                                                  "tls_certificate_file = /c.pem\n"
+                                                  "tls_key_file = /k.pem\n"
+                                                  "offline_allowance_usd = 9\n"
+                                                  "offline_call_usd = 0.05\n"}}));
+  ASSERT_TRUE(options.ok()) << options.status().ToString();
+  EXPECT_TRUE(options->tls);
+  EXPECT_EQ(options->tls_ca_file, "/home/ada/ca.pem");
+  EXPECT_EQ(options->tls_certificate_file, "/c.pem");
+  EXPECT_EQ(options->tls_key_file, "/k.pem");
+  EXPECT_EQ(options->tls_server_name, "purse");
+  EXPECT_EQ(options->recorder.journal_folder, "/home/ada/journal");
+  EXPECT_EQ(options->failure_policy, FailurePolicy::kFailOpen);
+  EXPECT_EQ(options->offline_allowance_nanousd, 2'500'000'000);
+  EXPECT_EQ(options->offline_call_nanousd, 50'000'000);
+  EXPECT_EQ(options->subject.run, "r1");
+  EXPECT_EQ(options->subject.root_run, "r0");
+  EXPECT_FALSE(options->disabled);
+}
+
+TEST(LoadClientOptions, TheSwitchForTlsBeatsItsFiles) {
+  const auto options =
+      LoadClientOptions(Source({{"BURSAR_TLS_CA_FILE", "/ca.pem"}, {"BURSAR_TLS", "0"}}, {}));
+  ASSERT_TRUE(options.ok());
+  EXPECT_FALSE(options->tls);
+}
+
+TEST(LoadClientOptions, AWrongValueIsNamedWithItsPlace) {
+  const auto from_environment = LoadClientOptions(Source({{"BURSAR_DISABLED", "yes"}}, {}));
+  EXPECT_EQ(from_environment.status().ToString(),
+            "INVALID_ARGUMENT: BURSAR_DISABLED: \"yes\" is neither 1 nor 0");
+  const auto from_file = LoadClientOptions(
+      Source({{"HOME", "/home/ada"}}, {{kConfig, "\noffline_allowance_usd = lots\n"}}));
+  EXPECT_EQ(from_file.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(from_file.status().message().find("config line 2: "), std::string::npos)
+      << from_file.status().message();
+}
+
 TEST(LoadApiKey, TakesTheFirstLineOfTheFile) {
   ClientOptions options;
   options.api_key_file = "/run/key";

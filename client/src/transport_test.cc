@@ -9,11 +9,12 @@ namespace {
 
 TEST(IsLoopback, KnowsWhatCannotLeaveTheMachine) {
   for (const char* endpoint : {"127.0.0.1:50051", "127.8.9.1:1", "localhost:50051", "[::1]:50051",
-                               "unix:/run/bursar.sock"}) {
+                               "unix:/run/bursar.sock", "127.0.0.1:1,127.0.0.1:2"}) {
     EXPECT_TRUE(IsLoopback(endpoint)) << endpoint;
   }
-  for (const char* endpoint : {"10.0.0.1:50051", "127.evil.example:50051", "purse:50051",
-                               "localhost.example:50051", "[::2]:50051", "0.0.0.0:50051", ""}) {
+  for (const char* endpoint :
+       {"10.0.0.1:50051", "127.evil.example:50051", "purse:50051", "localhost.example:50051",
+        "[::2]:50051", "0.0.0.0:50051", "127.0.0.1:1,10.0.0.1:1", ""}) {
     EXPECT_FALSE(IsLoopback(endpoint)) << endpoint;
   }
 }
@@ -36,8 +37,9 @@ TEST(OpenTransport, SendsNoKeyInPlainTextToAnotherMachine) {
 }
 
 TEST(OpenTransport, RefusesWhatIsNoEndpoint) {
-  for (const char* endpoint : {"", "purse", ":50051", "http://purse:50051", "purse:", "purse:x",
-                               "purse:0", "purse:65536", "purse: 1", "unix:"}) {
+  for (const char* endpoint :
+       {"", "purse", ":50051", "http://purse:50051", "purse:", "purse:x", "purse:0", "purse:65536",
+        "purse: 1", "unix:", "a:1,b:2", "127.0.0.1:1,", "127.0.0.1:1,[::1]:1"}) {
     ClientOptions options;
     options.endpoint = endpoint;
     EXPECT_EQ(OpenTransport(options).status().code(), StatusCode::kInvalidArgument) << endpoint;

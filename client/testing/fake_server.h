@@ -20,9 +20,10 @@ class FakeServer {
   template <typename Request, typename Response>
   using Answer = std::function<grpc::Status(const Request&, Response*)>;
 
-  FakeServer() {
+  explicit FakeServer(const std::shared_ptr<grpc::ServerCredentials>& credentials =
+                          grpc::InsecureServerCredentials()) {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort("127.0.0.1:0", credentials, &port_);
     builder.SetMaxReceiveMessageSize(-1);  // a document of prices has up to 16 MiB
     builder.RegisterService(&telemetry_);
     builder.RegisterService(&admin_);
@@ -31,6 +32,12 @@ class FakeServer {
   ~FakeServer() { server_->Shutdown(); }
 
   std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // Calls with another `authorization` than this are UNAUTHENTICATED; empty: none is.
+  void Require(const std::string& authorization) {
+    const std::lock_guard lock(mutex_);
+    required_ = authorization;
+  }
 
   // The `authorization` header of the last call; empty where there was none.
   std::string authorization() const {
@@ -69,6 +76,9 @@ class FakeServer {
       const auto found = headers.find("authorization");
       authorization_ =
           found == headers.end() ? "" : std::string(found->second.data(), found->second.size());
+      if (!required_.empty() && authorization_ != required_) {
+        return {grpc::StatusCode::UNAUTHENTICATED, "the key is not known"};
+      }
     }
     if (!answer) return {grpc::StatusCode::UNIMPLEMENTED, "the test set no answer"};
     return answer(*request, response);
@@ -172,6 +182,7 @@ class FakeServer {
 
   mutable std::mutex mutex_;
   std::string authorization_;
+  std::string required_;
   int port_ = 0;
   Telemetry telemetry_{this};
   Admin admin_{this};

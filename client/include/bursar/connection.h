@@ -41,8 +41,8 @@ class Connection {
 };
 
 // A connection over gRPC. Connects when first used; one TCP connection, kept and renewed.
-// Errors: INVALID_ARGUMENT for an endpoint or a key that cannot be; FAILED_PRECONDITION for a key
-// file that cannot be read, or a key that would travel in plain text to another machine.
+// Errors: INVALID_ARGUMENT for an endpoint, a key or TLS files that cannot be; FAILED_PRECONDITION
+// for a file that cannot be read, or a key that would travel in plain text to another machine.
 StatusOr<std::shared_ptr<Connection>> MakeConnection(const ClientOptions& options);
 
 }  // namespace bursar

@@ -1,34 +1,45 @@
 #pragma once
 
 #include <bursar/client.h>
+#include <bursar/enclosing_call.h>
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace bursar {
 
-// Stands around one model call: asks before it, settles after it.
+namespace internal {
+struct KeptHold;
+}
+
+// Stands around one model call: asks before it, keeps the hold alive while it runs, settles after
+// it.
 //
 //     bursar::Guard guard(client, {.subject = me, .model = model, .tokens = prompt});
 //     if (!guard.allowed()) return guard.why_not();
 //     auto reply = CallModel(..., guard.max_output_tokens());
 //     guard.Settle(reply.tokens);
 //
-// The constructor checks (at most check_timeout). Settle records under one usage_id that stays the
-// same when it is called again, with the reservation, the model and the time since the check filled
-// in where the record leaves them empty. A guard that is destroyed unsettled does not lose the
-// money: after NotSent() the hold is released; after a Settle that ended UNAVAILABLE or
-// DEADLINE_EXCEEDED the same record is sent once more; else the call is recorded as
-// Outcome::kUnknown, which charges what was held. The destructor takes at most record_timeout and
-// throws nothing. A check whose answer was lost may have left a hold, which ends by itself when its
-// ttl does (5 min unless asked otherwise).
+// The constructor checks (at most check_timeout). While the guard lives, its reservation is
+// extended in the background, and calls made on its thread inherit its run and its trace
+// (bursar/enclosing_call.h). All it records has one usage_id, with the reservation, the model, the
+// trace and the time since the check filled in where the record leaves them empty.
 //
-// Errors: a check that failed is not allowed() (fail closed), and check() says why; Settle returns
-// those of Client::Record.
+// A guard that is destroyed unsettled does not lose the money. After NotSent() the hold is
+// released, which takes at most record_timeout; else what was observed is recorded as
+// Outcome::kCancelled, or Outcome::kUnknown, which charges what was held. So does an exception that
+// passes through. The destructor throws nothing, and records in the background. A check whose
+// answer was lost may have left a hold, which ends by itself when its ttl does (5 min unless asked
+// otherwise).
 //
-// For one thread. The client is copied, so the guard depends on nobody's lifetime.
+// Errors: a check that failed is not allowed() (but see ClientOptions::failure_policy), and check()
+// says why.
+//
+// For one thread, but Observe and should_stop, which are for any. The client is copied, so the
+// guard depends on nobody's lifetime.
 class Guard {
  public:
   Guard(Client client, CheckRequest request);
@@ -41,29 +52,79 @@ class Guard {
 
   // Empty when allowed; else one sentence: the server's on a denial, or what failed.
   std::string why_not() const;
+  // The same as a status: what the check failed with; RESOURCE_EXHAUSTED with the reason of the
+  // denial and its retry_after as retry_delay.
+  Status denial() const;
 
   // The most output tokens that the hold covers: the model's own maximum should be this. 0 =
   // unknown.
   int64_t max_output_tokens() const;
 
+  // The ids of this call, for its headers (FormatTraceparent) and for records of your own.
+  const TraceIds& trace() const { return call_.trace; }
+
   // Says that the call was certainly never sent, so that nothing is charged.
   void NotSent() { not_sent_ = true; }
 
+  // What the call has used so far, all in all: cheap, for each piece of a stream. Told to the
+  // server about once a second; counts when the call ends without Settle.
+  void Observe(TokenUsage so_far);
+  std::optional<TokenUsage> observed() const;
+  // Whether the server has answered that what was observed is more than the budgets allow: the
+  // stream should end. Settle what it used all the same.
+  bool should_stop() const;
+  // OK, or why the reservation could last not be extended. Not fatal: a settlement after the
+  // hold's end counts in full.
+  Status extension() const;
+
+  // Records what the call used, and waits for the answer. When it is lost, or the server is away,
+  // the record is given to the background recorder and the status says so.
+  // Errors: those of Client::Record. After INVALID_ARGUMENT and its like, a corrected record can be
+  // settled.
   StatusOr<RecordResponse> Settle(TokenUsage tokens);
   StatusOr<RecordResponse> Settle(RecordRequest record);
 
+  // The same in the background. Errors: those of Client::RecordAsync.
+  Status SettleAsync(TokenUsage tokens);
+  Status SettleAsync(RecordRequest record);
+
+  // Whether what the call used is recorded, or on its way.
+  bool settled() const { return settled_; }
+
+  // Ends the guard as its destructor would, with the error of the call.
+  void Abort(CallError error);
+
+  // Settles this call and checks the next one in one round trip. What became of the settlement is
+  // in check()->settled of the new guard; if the check failed, it is delivered in the background.
+  //
+  //     bursar::Guard tools = guard.Next({.tokens = reply.tokens}, {.subject = me, ...});
+  Guard Next(RecordRequest used, CheckRequest next);
+
  private:
-  void Complete(RecordRequest* record) const;
+  Guard(Guard& previous, RecordRequest used, CheckRequest next);
+  CheckRequest Prepare(CheckRequest request);
+  CheckRequest HandOver(RecordRequest used, CheckRequest next);
+  void TakeSettled(const StatusOr<CheckResponse>& next);
+  void Begin();
+  void End();
+  void Complete(RecordRequest* record);
+  void DeliverLater(const RecordRequest& record);
 
   Client client_;
   Model model_;
   Subject subject_;
+  std::optional<std::chrono::nanoseconds> ttl_;
+  EnclosingCall call_;
   std::string usage_id_;
   StatusOr<CheckResponse> check_;
   std::chrono::steady_clock::time_point start_;
+  std::shared_ptr<internal::KeptHold> hold_;  // null: not allowed
+  std::optional<EnclosingCallScope> scope_;
   std::optional<RecordRequest> unconfirmed_;  // sent, but nobody knows whether it arrived
   bool settled_ = false;
   bool not_sent_ = false;
 };
 
 }  // namespace bursar
+
+#include <bursar/track.h>

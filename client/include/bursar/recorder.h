@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bursar/connection.h>
+#include <bursar/options.h>
 #include <bursar/requests.h>
 #include <bursar/status.h>
 
@@ -11,57 +12,6 @@
 #include <string>
 
 namespace bursar {
-
-// A record that Record() took, and that will not be delivered.
-struct DroppedRecord {
-  std::string usage_id;
-  Status why;             // the server's refusal, or what failed here
-  std::string set_aside;  // the file that has it now; empty: it is lost
-};
-
-// Everything that can be set about a recorder, with its default and unit.
-struct RecorderOptions {
-  // The folder of the journal; empty: records are kept in memory alone, and a crash loses those
-  // that are not delivered. It should be on a local disk. Processes may share it.
-  std::string journal_folder;
-
-  // Whose records these are: [A-Za-z0-9._-], at most 64 bytes. A recorder delivers what dead
-  // processes left under the same label, with its own connection and key: so give each server and
-  // tenant that share a folder a label of their own.
-  std::string journal_label = "default";
-
-  uint64_t journal_bytes_max = 256 << 20;           // all segments together: 256 MiB
-  uint64_t segment_bytes_max = 4 << 20;             // one file of the journal: 4 MiB
-  uint64_t set_aside_bytes_max = 64 << 20;          // what is set aside for people: 64 MiB
-  std::chrono::milliseconds adopt_interval{30000};  // between two looks for what dead ones left
-
-  // What may wait in memory: for the journal; without one, for delivery. Over either, Record()
-  // refuses.
-  size_t memory_records_max = 10000;
-  size_t memory_bytes_max = 32 << 20;  // 32 MiB
-
-  // One call to the server has at most so many records (the server's own bound is 1000) and, unless
-  // one alone is bigger, so many bytes. A record waits `linger` for others at most; a full batch
-  // goes at once.
-  size_t batch_records_max = 100;
-  size_t batch_bytes_max = 1 << 20;  // 1 MiB
-  std::chrono::milliseconds linger{50};
-
-  std::chrono::milliseconds send_timeout{5000};  // one call to the server
-  // The wait before a batch is tried again: doubles from the first to the second, times a random
-  // 0.5 .. 1, and at least as long as the server asks.
-  std::chrono::milliseconds retry_initial_backoff{100};
-  std::chrono::milliseconds retry_max_backoff{30000};
-  std::chrono::milliseconds retry_after_max{3600000};  // a server cannot ask for more than 1 h
-
-  // How long Close and the destructor wait for delivery. A call under way is not cut off, so it
-  // can be as long as send_timeout if that is more.
-  std::chrono::milliseconds close_timeout{5000};
-
-  // Told of every record that Record() took and that is dropped; on a thread of the recorder, which
-  // waits for it. May call Record and Stats, not Flush or Close.
-  std::function<void(const DroppedRecord&)> on_drop;
-};
 
 // What became of the records. One moment's figures: accepted == delivered + held + dropped().
 struct RecorderStats {

@@ -91,6 +91,9 @@ struct CheckResponse {
   int64_t estimated_nanousd = 0;                  // dry_run and denials too
   std::string message;    // one sentence for people: which budget, spent, held, limit, until when
   std::string priced_as;  // the price book's entry
+  // Decided here, since the server could not be reached. Where allowed, `reservation` has the id
+  // under which the call must be recorded; the server may never have held it.
+  bool offline = false;
 
   // An answer that this version does not know is no permission.
   bool allowed() const {
