@@ -15,7 +15,7 @@ constexpr int64_t kHoldMax_nanousd = 1'000'000;
 
 SteadyLoad::SteadyLoad(const std::vector<std::string>& addresses, uint64_t seed,
                        const std::string& name, int callers)
-    : seed_(seed), name_(name), counted_at_(absl::Now()) {
+    : seed_(seed), name_(name) {
   for (const std::string& address : addresses) {
     clients_.push_back(std::make_unique<RpcClient>(address));
     clients_.back()->set_deadline(std::chrono::seconds(2));
@@ -29,10 +29,15 @@ void SteadyLoad::Stop() {
   threads_.clear();
 }
 
-double SteadyLoad::RateSinceLast() {
-  const int64_t before = std::exchange(counted_, operations_);
-  const absl::Time since = std::exchange(counted_at_, absl::Now());
-  return static_cast<double>(counted_ - before) / absl::ToDoubleSeconds(counted_at_ - since);
+double SteadyLoad::WarmUp(double rate_min) {
+  for (int second = 1;; ++second) {
+    const int64_t before = operations_;
+    const absl::Time since = absl::Now();
+    absl::SleepFor(absl::Seconds(1));
+    const double rate =
+        static_cast<double>(operations_ - before) / absl::ToDoubleSeconds(absl::Now() - since);
+    if (rate >= rate_min || second == 20) return rate;
+  }
 }
 
 void SteadyLoad::SetFaulty(int replica) {

@@ -39,8 +39,9 @@ class SteadyLoad {
 
   void Stop();  // when every call has its answer; safe to call twice
 
-  // Operations a second, since the last call of this or the start.
-  double RateSinceLast();
+  // Waits for a second with so many operations, 20 of them at most: connections are made with the
+  // first calls, and a machine may stall. Returns the last second's.
+  double WarmUp(double rate_min);
   int64_t operations() const { return operations_; }
   int64_t retries() const { return retries_; }
   int64_t replayed() const { return replayed_; }  // answers that said so
@@ -71,8 +72,6 @@ class SteadyLoad {
   std::atomic<int> faulty_ = -1;
   std::atomic<int64_t> operations_ = 0, retries_ = 0, replayed_ = 0, longest_us_ = 0,
                        attempts_on_others_ = 0;
-  absl::Time counted_at_;
-  int64_t counted_ = 0;
   std::mutex mutex_;
   Acknowledged acknowledged_;
   std::vector<std::string> unexpected_;
