@@ -1,3 +1,4 @@
+#include <bursar/enclosing_call.h>
 #include <bursar/telemetry.h>
 
 #include <atomic>
@@ -13,18 +14,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Count = std::atomic<uint64_t>;
 
-constexpr size_t kSpanIdDigits = 16;
-
 void Increase(Count& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
-std::string RandomTraceId() {
-  std::string id = internal::RandomUuid();
-  std::erase(id, '-');
-  return id;
-}
-
-std::string RandomSpanId() {  // the half of a UUID that has no version in it
-  return RandomTraceId().substr(kSpanIdDigits);
+// What decides whether a record's content is kept; draws a usage_id where there is nothing else.
+std::string SamplingIdOf(RecordRequest* record) {
+  if (record->trace && !record->trace->trace_id.empty()) return record->trace->trace_id;
+  if (std::string around = CurrentCall().trace.trace_id; !around.empty()) return around;
+  if (record->usage_id.empty()) record->usage_id = internal::RandomUuid();
+  return record->usage_id;
 }
 
 }  // namespace
@@ -101,9 +98,14 @@ Span Telemetry::StartWhenOn(const TraceIds* parent, std::string_view name, Attri
     std::unique_ptr<Span::Open> open = std::make_unique<Span::Open>();
     open->state = state_;
     TraceIds& ids = open->data.ids;
-    if (parent != nullptr) ids = {parent->trace_id, "", parent->span_id};
-    if (ids.trace_id.empty()) ids = {RandomTraceId(), "", ""};
-    ids.span_id = RandomSpanId();
+    const TraceIds above = parent == nullptr ? CurrentCall().trace : *parent;
+    if (above.trace_id.empty()) {
+      ids.trace_id = internal::RandomTraceId();
+    } else {
+      ids.trace_id = above.trace_id;
+      ids.parent_span_id = above.span_id;
+    }
+    ids.span_id = internal::RandomSpanId();
     open->kept =
         internal::IsSampled(ids.trace_id, state_->sample_ratio) || state_->port->IsUsage(kind);
     if (open->kept) {
@@ -138,14 +140,9 @@ void Telemetry::SetWhenOn(std::string_view gauge, double value,
 
 Status Telemetry::RecordWhenOn(RecordRequest&& record) const noexcept {
   Status recorded = state_->Guarded([&] {
-    if (record.content) {
-      const bool traced = record.trace && !record.trace->trace_id.empty();
-      if (!traced && record.usage_id.empty()) record.usage_id = internal::RandomUuid();
-      const std::string& id = traced ? record.trace->trace_id : record.usage_id;
-      if (!internal::IsSampled(id, state_->sample_ratio)) {
-        record.content.reset();
-        Increase(state_->contents_sampled_out);
-      }
+    if (record.content && !internal::IsSampled(SamplingIdOf(&record), state_->sample_ratio)) {
+      record.content.reset();
+      Increase(state_->contents_sampled_out);
     }
     return state_->port->RecordUsage(std::move(record));
   });

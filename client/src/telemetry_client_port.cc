@@ -61,16 +61,8 @@ class Metadata {
   std::string json_;
 };
 
-}  // namespace
-
-Status ClientPort::EndSpan(const SpanData& span) {
-  if (!IsUsage(span.kind)) return TelemetryPort::EndSpan(span);
-  return record_(UsageOf(span));
-}
-
-RecordRequest ClientPort::UsageOf(const SpanData& span) const {
-  RecordRequest record{.subject = subject_,
-                       .cost_nanousd = 0,
+RecordRequest UsageOf(const SpanData& span) {
+  RecordRequest record{.cost_nanousd = 0,
                        .outcome = span.error ? Outcome::kFailed : Outcome::kSucceeded,
                        .occur_time = span.start_time,
                        .event_type = span.kind == SpanKind::kTool ? "tool_call" : "api_call",
@@ -91,6 +83,13 @@ RecordRequest ClientPort::UsageOf(const SpanData& span) const {
     record.error->message = Printable(record.error->message, kErrorMessageBytesMax);
   }
   return record;
+}
+
+}  // namespace
+
+Status ClientPort::EndSpan(const SpanData& span) {
+  if (!IsUsage(span.kind)) return TelemetryPort::EndSpan(span);
+  return client_.RecordAsync(UsageOf(span));
 }
 
 }  // namespace bursar::internal

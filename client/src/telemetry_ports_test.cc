@@ -1,3 +1,4 @@
+#include <bursar/enclosing_call.h>
 #include <bursar/telemetry.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,11 +13,13 @@
 #include "src/telemetry_client_port.h"
 #include "src/telemetry_console_port.h"
 #include "src/telemetry_text.h"
+#include "testing/fake_purse.h"
 
 namespace bursar::internal {
 namespace {
 
 using namespace std::chrono_literals;
+using bursar::testing::FakePurse;
 using Json = nlohmann::json;
 using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
@@ -24,43 +27,42 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
 
-// A client port with what it recorded.
+// A client port on a purse, and what arrives there.
 struct Recorded {
-  explicit Recorded(Subject subject = {}, Status answer = {})
-      : telemetry(std::make_shared<ClientPort>(
-            [this, answer](RecordRequest record) {
-              records.push_back(std::move(record));
-              return answer;
-            },
-            [this](std::chrono::milliseconds timeout) {
-              flushed_for = timeout;
-              return Status();
-            },
-            std::move(subject))) {}
-  std::vector<RecordRequest> records;
-  std::chrono::milliseconds flushed_for{0};
+  explicit Recorded(ClientOptions options = {}, double sample_ratio = 1) {
+    options.recorder.linger = 1ms;
+    telemetry =
+        Telemetry(std::make_shared<ClientPort>(Client(purse, std::move(options))), sample_ratio);
+  }
+  std::vector<RecordRequest> records() const {
+    EXPECT_TRUE(telemetry.Flush(10s).ok());
+    std::vector<RecordRequest> all;
+    for (const auto& call : purse->calls()) all.insert(all.end(), call.begin(), call.end());
+    return all;
+  }
+  std::shared_ptr<FakePurse> purse = std::make_shared<FakePurse>();
   Telemetry telemetry;
 };
 
 TEST(ClientPort, PassesUsageOnAsItIs) {
-  Recorded recorded;
+  const Recorded recorded;
   ASSERT_TRUE(recorded.telemetry.RecordUsage({.usage_id = "u", .cost_nanousd = 7}).ok());
-  ASSERT_EQ(recorded.records.size(), 1u);
-  EXPECT_EQ(recorded.records[0].usage_id, "u");
-  EXPECT_EQ(recorded.records[0].cost_nanousd, 7);
-  EXPECT_EQ(recorded.records[0].event_type, "");
-  EXPECT_TRUE(recorded.telemetry.Flush(3s).ok());
-  EXPECT_EQ(recorded.flushed_for, 3s);
+  const auto records = recorded.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].usage_id, "u");
+  EXPECT_EQ(records[0].cost_nanousd, 7);
+  EXPECT_EQ(records[0].event_type, "");
 }
 
 TEST(ClientPort, ASpanOfAToolIsAToolCallThatCostsNothing) {
-  Recorded recorded({.user = "ada", .run = "run-1"});
+  const Recorded recorded({.subject = {.user = "ada", .run = "run-1"}});
   Span span = recorded.telemetry.StartSpan("search", {{"index", "docs"}}, SpanKind::kTool);
   const TraceIds ids = span.ids();
   std::this_thread::sleep_for(1ms);
   span.End();
-  ASSERT_EQ(recorded.records.size(), 1u);
-  const RecordRequest& record = recorded.records[0];
+  const auto records = recorded.records();
+  ASSERT_EQ(records.size(), 1u);
+  const RecordRequest& record = records[0];
   EXPECT_EQ(record.event_type, "tool_call");
   EXPECT_EQ(record.step, "search");
   EXPECT_EQ(record.subject, (Subject{.user = "ada", .tool = "search", .run = "run-1"}));
@@ -75,71 +77,79 @@ TEST(ClientPort, ASpanOfAToolIsAToolCallThatCostsNothing) {
 }
 
 TEST(ClientPort, ASpanOfAnApiIsAnApiCallThatFailedWhereItSaysSo) {
-  Recorded recorded;
+  const Recorded recorded;
   recorded.telemetry.StartSpan("GET /weather", {}, SpanKind::kApi)
       .Fail({.type = "503", .category = CallError::Category::kProvider, .message = "busy"});
-  ASSERT_EQ(recorded.records.size(), 1u);
-  EXPECT_EQ(recorded.records[0].event_type, "api_call");
-  EXPECT_EQ(recorded.records[0].subject, Subject{});
-  EXPECT_EQ(recorded.records[0].outcome, Outcome::kFailed);
-  EXPECT_EQ(recorded.records[0].error->type, "503");
-  EXPECT_EQ(recorded.records[0].error->message, "busy");
-  EXPECT_EQ(recorded.records[0].metadata_json, "");
+  const auto records = recorded.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].event_type, "api_call");
+  EXPECT_EQ(records[0].subject, Subject{});
+  EXPECT_EQ(records[0].outcome, Outcome::kFailed);
+  EXPECT_EQ(records[0].error->type, "503");
+  EXPECT_EQ(records[0].error->message, "busy");
+  EXPECT_EQ(records[0].metadata_json, "");
 }
 
 TEST(ClientPort, AttributesThatAreCalledLikeAFieldOfTheSubjectAreThere) {
-  Recorded recorded({.run = "run-1"});
+  const Recorded recorded;
   {
     const Span span = recorded.telemetry.StartSpan(
         "search",
         {{"run", "run-2"}, {"tool", "web"}, {"label:env", "prod"}, {"label:", "x"}, {"rows", "1"}},
         SpanKind::kTool);
   }
-  ASSERT_EQ(recorded.records.size(), 1u);
-  const RecordRequest& record = recorded.records[0];
-  EXPECT_EQ(record.subject.run, "run-2");
-  EXPECT_EQ(record.subject.tool, "web");
-  EXPECT_THAT(record.subject.labels, ElementsAre(Pair("env", "prod")));
-  EXPECT_EQ(Json::parse(record.metadata_json), Json({{"label:", "x"}, {"rows", "1"}}));
+  const auto records = recorded.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].subject.run, "run-2");
+  EXPECT_EQ(records[0].subject.tool, "web");
+  EXPECT_THAT(records[0].subject.labels, ElementsAre(Pair("env", "prod")));
+  EXPECT_EQ(Json::parse(records[0].metadata_json), Json({{"label:", "x"}, {"rows", "1"}}));
+}
+
+TEST(ClientPort, AToolThatACallUsesBelongsToItsRunAndTrace) {
+  const Recorded recorded;
+  const EnclosingCallScope call(
+      {.subject = {.run = "run-7"}, .trace = {.trace_id = "t7", .span_id = "s7"}});
+  { const Span span = recorded.telemetry.StartSpan("search", {}, SpanKind::kTool); }
+  const auto records = recorded.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].subject.run, "run-7");
+  EXPECT_EQ(records[0].trace->trace_id, "t7");
+  EXPECT_EQ(records[0].trace->parent_span_id, "s7");
 }
 
 TEST(ClientPort, DropsAndCountsWhatTheServerHasNoHomeFor) {
-  Recorded recorded;
+  const Recorded recorded;
   { const Span span = recorded.telemetry.StartSpan("thinking"); }
   recorded.telemetry.Add("files", 1);
   recorded.telemetry.Set("depth", 1);
-  EXPECT_EQ(recorded.records.size(), 0u);
+  EXPECT_EQ(recorded.records().size(), 0u);
   EXPECT_EQ(recorded.telemetry.Stats().dropped, 3u);
   EXPECT_EQ(recorded.telemetry.Stats().failed, 0u);
 }
 
 TEST(ClientPort, AToolCallIsUsageAndSoNeverSampledOut) {
-  std::vector<RecordRequest> records;
-  const Telemetry telemetry(
-      std::make_shared<ClientPort>(
-          [&](RecordRequest record) { return records.push_back(std::move(record)), Status(); },
-          [](std::chrono::milliseconds) { return Status(); }, Subject{}),
-      0);
+  const Recorded recorded({}, 0);
   for (int i = 0; i < 20; ++i) {
-    const Span step = telemetry.StartSpan("thinking");
+    const Span step = recorded.telemetry.StartSpan("thinking");
     const Span tool = step.StartSpan("search", {}, SpanKind::kTool);
   }
-  EXPECT_EQ(records.size(), 20u);
-  EXPECT_EQ(telemetry.Stats().spans_sampled_out, 20u);
+  EXPECT_EQ(recorded.records().size(), 20u);
+  EXPECT_EQ(recorded.telemetry.Stats().spans_sampled_out, 20u);
 }
 
 TEST(ClientPort, ARecordThatIsRefusedIsCounted) {
-  Recorded recorded({}, Status(StatusCode::kResourceExhausted, "memory is full"));
+  const Recorded recorded({.recorder = {.memory_records_max = 0}});
   { const Span span = recorded.telemetry.StartSpan("search", {}, SpanKind::kTool); }
   EXPECT_EQ(recorded.telemetry.RecordUsage({}).code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(recorded.telemetry.Stats().failed, 1u);
   EXPECT_EQ(recorded.telemetry.Stats().usage_failed, 1u);
-  EXPECT_THAT(recorded.telemetry.Stats().last_error, HasSubstr("memory is full"));
+  EXPECT_THAT(recorded.telemetry.Stats().last_error, HasSubstr("RESOURCE_EXHAUSTED"));
 }
 
 // A name that the server would refuse must not cost the record.
 TEST(ClientPort, StaysWithinTheServersBounds) {
-  Recorded recorded;
+  const Recorded recorded;
   const std::string endless(20'000, 'x');
   {
     Span span = recorded.telemetry.StartSpan("line\nbreak\xFF" + endless,
@@ -149,8 +159,9 @@ TEST(ClientPort, StaysWithinTheServersBounds) {
     for (int i = 0; i < 20; ++i) span.Set("label:l" + std::to_string(i), endless);
     span.Fail({.type = endless, .message = endless});
   }
-  ASSERT_EQ(recorded.records.size(), 1u);
-  const RecordRequest& record = recorded.records[0];
+  const auto records = recorded.records();
+  ASSERT_EQ(records.size(), 1u);
+  const RecordRequest& record = records[0];
   EXPECT_EQ(record.step.size(), 256u);
   EXPECT_EQ(record.step.rfind("line break?xx", 0), 0u);
   EXPECT_EQ(record.subject.user.size(), 256u);

@@ -21,12 +21,12 @@ constexpr char kNone[] = "none";
 using MadePort = StatusOr<std::unique_ptr<TelemetryPort>>;
 
 MadePort MakeClientPort(const TelemetryOptions& options) {
-  if (!options.record) {
-    return Status(StatusCode::kInvalidArgument,
-                  "the telemetry port \"client\" has no client: set TelemetryOptions::record");
-  }
-  return MadePort(std::make_unique<ClientPort>(
-      options.record, [](std::chrono::milliseconds) { return Status(); }, options.subject));
+  if (options.client) return MadePort(std::make_unique<ClientPort>(*options.client));
+  const auto settings = ClientOptionsFromEnvironment();
+  if (!settings.ok()) return settings.status();
+  auto client = Client::Connect(*settings);
+  if (!client.ok()) return client.status();
+  return MadePort(std::make_unique<ClientPort>(*std::move(client)));
 }
 
 MadePort MakeConsolePort(const TelemetryOptions& options) {
@@ -69,7 +69,7 @@ class Registry {
 std::string NameFrom(const TelemetryOptions& options, const SettingsSource& source) {
   if (!options.port.empty()) return options.port;
   if (const auto name = source.environment("BURSAR_TELEMETRY")) return *name;
-  return options.record ? kClient : kNone;
+  return options.client ? kClient : kNone;
 }
 
 MadePort Make(const std::string& name, const TelemetryOptions& options) {
@@ -100,7 +100,7 @@ MadePort MakeWithoutThrowing(const std::string& name, const TelemetryOptions& op
 Telemetry MakeTelemetry(const TelemetryOptions& options, const SettingsSource& source,
                         Status* problem) {
   *problem = Status();
-  if (source.environment("BURSAR_DISABLED") == "1") return {};
+  if (DisabledByEnvironment(source)) return {};
   const std::string name = NameFrom(options, source);
   if (name == kNone) return {};
   MadePort port = MakeWithoutThrowing(name, options);

@@ -3,11 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+
+#include "testing/fake_purse.h"
+#include "testing/fake_server.h"
 
 namespace bursar {
 namespace {
@@ -42,10 +48,7 @@ Status Problem(const TelemetryOptions& options, const Texts& environment = {}) {
   return problem;
 }
 
-Status Taken(RecordRequest record) {
-  (void)record;
-  return {};
-}
+Client SomeClient() { return Client(std::make_shared<testing::FakePurse>()); }
 
 TEST(MakeTelemetry, TakesTheNameOfTheOptionsThenOfTheEnvironmentThenWhatFits) {
   std::ostringstream out;
@@ -58,8 +61,8 @@ TEST(MakeTelemetry, TakesTheNameOfTheOptionsThenOfTheEnvironmentThenWhatFits) {
   EXPECT_TRUE(writes(Make({.console = &out}, {{"BURSAR_TELEMETRY", "console"}})));
   EXPECT_TRUE(Make({.port = "none", .console = &out}, {{"BURSAR_TELEMETRY", "console"}}).off());
   EXPECT_TRUE(Make({}).off());
-  EXPECT_TRUE(Make({.record = Taken}, {{"BURSAR_TELEMETRY", "none"}}).off());
-  const Telemetry client = Make({.record = Taken});
+  EXPECT_TRUE(Make({.client = SomeClient()}, {{"BURSAR_TELEMETRY", "none"}}).off());
+  const Telemetry client = Make({.client = SomeClient()});
   EXPECT_TRUE(client.RecordUsage(RecordRequest{}).ok());
   client.Add("files", 1);
   EXPECT_EQ(client.Stats().usage, 1u);
@@ -69,7 +72,7 @@ TEST(MakeTelemetry, TakesTheNameOfTheOptionsThenOfTheEnvironmentThenWhatFits) {
 TEST(MakeTelemetry, DisabledItIsOffWhateverTheName) {
   std::ostringstream out;
   for (const char* name : {"console", "client", "none", "", "no such port"}) {
-    EXPECT_TRUE(Make({.port = name, .record = Taken, .console = &out},
+    EXPECT_TRUE(Make({.port = name, .client = SomeClient(), .console = &out},
                      {{"BURSAR_DISABLED", "1"}, {"BURSAR_TELEMETRY", "console"}})
                     .off());
   }
@@ -82,7 +85,32 @@ TEST(MakeTelemetry, AnUnknownNameIsAProblemAndSwitchesItOff) {
   EXPECT_EQ(problem.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(problem.message(), HasSubstr("\"consle\""));
   EXPECT_THAT(problem.message(), HasSubstr("none, client, console"));
-  EXPECT_EQ(Problem({.port = "client"}).code(), StatusCode::kInvalidArgument);  // and no client
+}
+
+// Over a real connection: to the server that the environment names.
+TEST(MakeTelemetry, ConnectsByTheEnvironmentWhereItIsGivenNoClient) {
+  testing::FakeServer server;
+  std::atomic<int> tool_calls = 0;
+  server.record_batch = [&](const v1::BatchRecordUsageRequest& request,
+                            v1::BatchRecordUsageResponse* response) {
+    for (const v1::RecordUsageRequest& record : request.records()) {
+      response->add_results();
+      tool_calls += record.event_type() == "tool_call" && record.cost_nanousd() == 0 &&
+                            record.has_cost_nanousd() && record.step() == "search"
+                        ? 1
+                        : 0;
+    }
+    return grpc::Status::OK;
+  };
+  ::setenv("BURSAR_ENDPOINT", server.endpoint().c_str(), 1);
+  const Telemetry telemetry = Make({}, {{"BURSAR_TELEMETRY", "client"}});
+  { const Span span = telemetry.StartSpan("search", {{"k", "v"}}, SpanKind::kTool); }
+  EXPECT_TRUE(telemetry.Flush(std::chrono::seconds(10)).ok());
+  EXPECT_EQ(tool_calls, 1);
+  ::setenv("BURSAR_TLS", "perhaps", 1);
+  EXPECT_EQ(Problem({.port = "client"}).code(), StatusCode::kInvalidArgument);
+  ::unsetenv("BURSAR_TLS");
+  ::unsetenv("BURSAR_ENDPOINT");
 }
 
 class Port : public TelemetryPort {
@@ -93,25 +121,27 @@ class Port : public TelemetryPort {
 };
 
 TEST(RegisterTelemetryPort, MakesAPortKnown) {
-  const auto make =
-      [](const TelemetryOptions& options) -> StatusOr<std::unique_ptr<TelemetryPort>> {
-    if (options.subject.user == "nobody") return Status(StatusCode::kNotFound, "nobody is no one");
-    if (options.subject.user == "thrower") throw std::runtime_error("a maker broke");
-    if (options.subject.user == "wild") throw 42;
-    if (options.subject.user == "nothing") return std::unique_ptr<TelemetryPort>();
+  const auto mood = std::make_shared<std::string>();
+  const auto make = [mood](const TelemetryOptions&) -> StatusOr<std::unique_ptr<TelemetryPort>> {
+    if (*mood == "nobody") return Status(StatusCode::kNotFound, "nobody is no one");
+    if (*mood == "thrower") throw std::runtime_error("a maker broke");
+    if (*mood == "wild") throw 42;
+    if (*mood == "nothing") return std::unique_ptr<TelemetryPort>();
     return std::unique_ptr<TelemetryPort>(std::make_unique<Port>());
   };
   ASSERT_TRUE(RegisterTelemetryPort("ours", make).ok());
   EXPECT_EQ(Make({.port = "ours"}).RecordUsage({.usage_id = "u"}).message(), "seen u");
   EXPECT_EQ(Make({}, {{"BURSAR_TELEMETRY", "ours"}}).RecordUsage({.usage_id = "v"}).message(),
             "seen v");
-  EXPECT_EQ(Problem({.port = "ours", .subject = {.user = "nobody"}}).ToString(),
-            "NOT_FOUND: nobody is no one");
-  EXPECT_THAT(Problem({.port = "ours", .subject = {.user = "thrower"}}).message(),
-              HasSubstr("\"ours\" threw: a maker broke"));
-  EXPECT_EQ(Problem({.port = "ours", .subject = {.user = "wild"}}).code(), StatusCode::kInternal);
-  EXPECT_EQ(Problem({.port = "ours", .subject = {.user = "nothing"}}).code(),
-            StatusCode::kInternal);
+  const std::pair<const char*, const char*> problems[] = {
+      {"nobody", "NOT_FOUND: nobody is no one"},
+      {"thrower", "INTERNAL: the maker of the telemetry port \"ours\" threw: a maker broke"},
+      {"wild", "INTERNAL: the maker of the telemetry port \"ours\" threw"},
+      {"nothing", "INTERNAL: the maker of the telemetry port \"ours\" gave none"}};
+  for (const auto& [how, what] : problems) {
+    *mood = how;
+    EXPECT_EQ(Problem({.port = "ours"}).ToString(), what);
+  }
   for (const char* taken : {"ours", "client", "console", "none"}) {
     EXPECT_EQ(RegisterTelemetryPort(taken, make).code(), StatusCode::kAlreadyExists) << taken;
   }

@@ -1,3 +1,4 @@
+#include <bursar/enclosing_call.h>
 #include <bursar/telemetry.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -160,6 +161,18 @@ TEST(Telemetry, ChildrenAndOtherProcessesGoOnWithTheTrace) {
   EXPECT_NE(other.ids().trace_id, kTrace);
   const Span without = telemetry.StartSpan(TraceIds{}, "nobody called");
   EXPECT_EQ(without.ids().trace_id.size(), 32u);
+}
+
+TEST(Telemetry, WhatIsToldInsideACallBelongsToItsTrace) {
+  const auto notebook = std::make_shared<Notebook>();
+  const Telemetry telemetry(notebook, 0.9);  // which drops kTrace
+  const EnclosingCallScope call({.trace = {.trace_id = kTrace, .span_id = "00f067aa0ba902b7"}});
+  const Span span = telemetry.StartSpan("inside");
+  EXPECT_EQ(span.ids().trace_id, kTrace);
+  EXPECT_EQ(span.ids().parent_span_id, "00f067aa0ba902b7");
+  (void)telemetry.RecordUsage({.usage_id = "run-1", .content = Content{.prompt = "hello"}});
+  ASSERT_EQ(notebook->records.size(), 1u);
+  EXPECT_FALSE(notebook->records[0].content.has_value());
 }
 
 TEST(Span, EndsOnceHoweverItEnds) {

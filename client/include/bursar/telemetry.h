@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bursar/client.h>
 #include <bursar/requests.h>
 #include <bursar/status.h>
 #include <bursar/telemetry_port.h>
@@ -55,6 +56,9 @@ class Span;
 // fmix64 being MurmurHash3's, so that every process of any language decides alike, and what a ratio
 // keeps, a higher one keeps too. A record with content and no trace id is decided by its usage_id.
 //
+// A span and a record without a trace of their own belong to that of CurrentCall()
+// (bursar/enclosing_call.h): so those made inside a Guard are in the same trace as its call.
+//
 // Safe for use by many threads at once; a copy is cheap and shares the port and its figures.
 class Telemetry {
  public:
@@ -63,7 +67,7 @@ class Telemetry {
 
   bool off() const { return state_ == nullptr; }
 
-  // Begins a trace, or goes on with one of another process.
+  // Begins a trace, if there is none around it; or goes on with one of another process.
   Span StartSpan(std::string_view name, Attributes attributes = {},
                  SpanKind kind = SpanKind::kStep) const noexcept;
   Span StartSpan(const TraceIds& parent, std::string_view name, Attributes attributes = {},
@@ -159,13 +163,14 @@ struct TelemetryOptions {
 
   double sample_ratio = 1;  // of traces and content, 0 to 1
 
-  // For "client". It sends usage, and makes usage of spans whose kind is given: one record for each
-  // tool or API call, of event_type "tool_call" or "api_call", at a declared cost of 0, with the
-  // latency, the error, and the attributes as metadata. An attribute that is called like a field of
-  // Subject ("run", "user", "agent", ...) or "label:NAME" is put there instead. Other spans,
-  // counters and gauges have no home on the server yet: they are dropped, and counted as such.
-  std::function<Status(RecordRequest)> record;
-  Subject subject;  // of those records; for a tool without `tool`, the span's name
+  // For "client"; absent: one that connects as ClientOptionsFromEnvironment says. Usage goes to its
+  // RecordAsync. A span whose kind is given becomes usage: one record for each tool or API call, of
+  // event_type "tool_call" or "api_call" with the span's name as its step (and a tool's as `tool`),
+  // at a declared cost of 0, with the latency, the error, and the attributes as metadata. An
+  // attribute that is called like a field of Subject ("run", "user", "agent", ...) or "label:NAME"
+  // is put there instead. Other spans, counters and gauges have no home on the server yet: they are
+  // dropped, and counted as such.
+  std::optional<Client> client;
 
   // For "console": a line for each span that ends, counter, gauge and record, without the record's
   // content, metadata and provider_usage. It only shows: usage is not sent anywhere.
