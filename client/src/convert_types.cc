@@ -7,12 +7,25 @@ using std::chrono::seconds;
 
 namespace {
 
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+
 // Whole seconds towards minus infinity, so that the rest is never negative, as protobuf wants it.
 template <typename Message>
 void SetSecondsAndNanos(nanoseconds value, Message* out) {
-  const seconds whole = std::chrono::floor<seconds>(value);
-  out->set_seconds(whole.count());
-  out->set_nanos(static_cast<int32_t>((value - whole).count()));
+  const int64_t rest = value.count() % kNanosPerSecond;
+  out->set_seconds(value.count() / kNanosPerSecond - (rest < 0 ? 1 : 0));
+  out->set_nanos(static_cast<int32_t>(rest < 0 ? rest + kNanosPerSecond : rest));
+}
+
+// Of a message, which can say more than nanoseconds hold (292 years): then the most they do.
+template <typename Message>
+nanoseconds SecondsAndNanos(const Message& message) {
+  int64_t count = 0;
+  if (!__builtin_mul_overflow(message.seconds(), kNanosPerSecond, &count) &&
+      !__builtin_add_overflow(count, message.nanos(), &count)) {
+    return nanoseconds(count);
+  }
+  return message.seconds() < 0 ? nanoseconds::min() : nanoseconds::max();
 }
 
 }  // namespace
@@ -85,12 +98,11 @@ void ToProto(const Filter& filter, v1::Filter* out) {
 }
 
 Timestamp FromProto(const google::protobuf::Timestamp& time) {
-  return Timestamp(std::chrono::duration_cast<Timestamp::duration>(seconds(time.seconds()) +
-                                                                   nanoseconds(time.nanos())));
+  return Timestamp(std::chrono::duration_cast<Timestamp::duration>(SecondsAndNanos(time)));
 }
 
 nanoseconds FromProto(const google::protobuf::Duration& duration) {
-  return seconds(duration.seconds()) + nanoseconds(duration.nanos());
+  return SecondsAndNanos(duration);
 }
 
 Subject FromProto(const v1::Subject& subject) {

@@ -48,6 +48,9 @@ void Journal::AdoptFolder(const std::shared_ptr<JournalFolder>& folder, Adopted*
       if (unreadable_.insert(folder->PathOf(name)).second) ++adopted->corrupt;
       continue;
     }
+    // Who was killed may not have got to it, and what is sent must outlive a power failure. Where
+    // it cannot be done, it is sent all the same.
+    if (found.records > 0) (void)segment.value()->Sync();
     Filed filed{folder, *std::move(segment)};
     adopted->corrupt += KeepCorrupt(filed, found.corrupt);
     adopted->records += found.records;
@@ -57,6 +60,7 @@ void Journal::AdoptFolder(const std::shared_ptr<JournalFolder>& folder, Adopted*
     }
     adopted_.push_back(std::move(filed));
   }
+  (void)SyncFolder(folder->path());
   folder->RemoveIfEmpty();
 }
 

@@ -31,6 +31,22 @@ bool StillNames(const std::string& path, const FileDescriptor& file) {
          by_name.st_dev == by_file.st_dev && by_name.st_ino == by_file.st_ino;
 }
 
+// Makes a folder and what is missing above it, so that a power failure does not take it away.
+Status MakeFolder(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return {};
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  if (parent != path) {
+    if (Status status = MakeFolder(parent); !status.ok()) return status;
+  }
+  fs::create_directory(path, error);
+  if (error) {
+    return {StatusCode::kFailedPrecondition,
+            "cannot make the journal's folder " + path.string() + ": " + error.message()};
+  }
+  return SyncFolder(parent);
+}
+
 }  // namespace
 
 std::unique_ptr<JournalFolder> JournalFolder::Claim(const std::string& path) {
@@ -43,12 +59,7 @@ std::unique_ptr<JournalFolder> JournalFolder::Claim(const std::string& path) {
 
 StatusOr<std::unique_ptr<JournalFolder>> JournalFolder::Make(const std::string& root,
                                                              const std::string& label) {
-  std::error_code error;
-  fs::create_directories(root, error);
-  if (error) {
-    return Status(StatusCode::kFailedPrecondition,
-                  "cannot make the journal's folder " + root + ": " + error.message());
-  }
+  if (Status status = MakeFolder(root); !status.ok()) return status;
   // Another process that looks for orphans may be faster with a folder that we just made.
   for (int i = 0; i < kTries; ++i) {
     const std::string path = root + "/" + label + "@" + RandomUuid();

@@ -79,6 +79,21 @@ TEST(RecordBytes, WhatIsAbsentStaysAbsent) {
   EXPECT_EQ(record->metadata_json, "");
 }
 
+TEST(RecordBytes, TimesBeyondWhatNanosecondsHoldAreTheNearestThatTheyDo) {
+  v1::RecordUsageRequest message;
+  message.mutable_occur_time()->set_seconds(-10'000'000'000);
+  message.mutable_latency()->set_seconds(9'223'372'036);
+  message.mutable_latency()->set_nanos(999'999'999);
+  const auto record = ParseRecord(message.SerializeAsString());
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->occur_time, Timestamp::min());
+  EXPECT_EQ(record->latency, std::chrono::nanoseconds::max());
+  v1::RecordUsageRequest again;
+  ASSERT_TRUE(again.ParseFromString(*SerializeRecord(*record)));
+  EXPECT_EQ(again.occur_time().seconds(), -9'223'372'037);
+  EXPECT_EQ(again.occur_time().nanos(), 145'224'192);
+}
+
 TEST(RecordBytes, RefuseWhatCouldNeverBeSent) {
   EXPECT_EQ(SerializeRecord({.metadata_json = "[1]"}).status().code(),
             StatusCode::kInvalidArgument);

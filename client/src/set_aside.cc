@@ -12,7 +12,9 @@
 namespace bursar::internal {
 
 Status SetAside::Room(uint64_t bytes) const {
-  ::mkdir(folder_.c_str(), 0700);  // where it is there already, or cannot be: opening a file shows
+  if (::mkdir(folder_.c_str(), 0700) == 0) {  // where it cannot be made, opening a file shows it
+    (void)SyncFolder(std::filesystem::path(folder_).parent_path().string());
+  }
   uint64_t used = 0;
   std::error_code error;
   for (std::filesystem::directory_iterator it(folder_, error), end; !error && it != end;
@@ -38,7 +40,7 @@ Status SetAside::Refused(const RecordRequest& record, const Status& why) {
   if (written != static_cast<ssize_t>(line.size()) || ::fdatasync(file->get()) != 0) {
     return SystemError("cannot write to", refused_path());
   }
-  return {};
+  return SyncFolder(folder_);  // the journal forgets the record now: the file must not go either
 }
 
 Status SetAside::Corrupt(const std::string& name, std::string_view bytes) {
@@ -51,7 +53,7 @@ Status SetAside::Corrupt(const std::string& name, std::string_view bytes) {
   if (!file.ok()) return file.status();
   if (Status status = WriteAt(*file, 0, bytes, path); !status.ok()) return status;
   if (::fdatasync(file->get()) != 0) return SystemError("cannot make durable", path);
-  return {};
+  return SyncFolder(folder_);
 }
 
 }  // namespace bursar::internal

@@ -39,7 +39,8 @@ TEST_P(Fuzz, NothingCrashesAndEveryPromiseHolds) {
 
 INSTANTIATE_TEST_SUITE_P(Targets, Fuzz,
                          ::testing::Values("usage_json", "prices_bursar", "prices_genai",
-                                           "prices_litellm", "requests"),
+                                           "prices_litellm", "requests", "journal_segment",
+                                           "journal_frames", "journal_record"),
                          [](const auto& target) { return std::string(target.param); });
 
 // A broken promise is not overlooked.

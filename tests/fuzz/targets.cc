@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <utility>
 
 namespace bursar::fuzz {
 
@@ -10,6 +11,7 @@ const std::vector<Target>& Targets() {
     auto* all = new std::vector<Target>(PriceFormats());
     all->push_back(UsageJson());
     all->push_back(Requests());
+    for (Target& each : Journals()) all->push_back(std::move(each));
     return all;
   }();
   return *targets;

@@ -16,7 +16,8 @@ struct Target {
   std::vector<std::string> seeds;  // what it reads well
 };
 
-// usage_json, prices_bursar, prices_genai, prices_litellm, requests.
+// usage_json, prices_bursar, prices_genai, prices_litellm, requests, journal_segment,
+// journal_frames, journal_record.
 const std::vector<Target>& Targets();
 
 // Says what does not hold, and ends the process.
@@ -26,5 +27,6 @@ void Expect(bool holds, std::string_view what);
 Target UsageJson();
 std::vector<Target> PriceFormats();
 Target Requests();
+std::vector<Target> Journals();
 
 }  // namespace bursar::fuzz
