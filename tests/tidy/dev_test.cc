@@ -37,8 +37,8 @@ std::vector<std::string> VerbsIn(const std::string& help) {
   return verbs;
 }
 
-const std::vector<std::string> kVerbs = {"setup", "build", "test",  "soak", "fuzz",
-                                         "run",   "demo",  "bench", "fmt",  "tidy"};
+const std::vector<std::string> kVerbs = {"setup", "build", "test",    "soak", "fuzz", "run",
+                                         "demo",  "bench", "package", "fmt",  "tidy"};
 
 TEST(Dev, HelpListsEveryVerb) {
   const Answered help = Dev("help");
