@@ -1,23 +1,20 @@
 #include "cli/budget_file.h"
 
-#include <google/protobuf/descriptor.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cli/nearest.h"
 #include "cli/parse.h"
 #include "cli/period.h"
 #include "cli/render.h"
+#include "cli/unknown_field.h"
 
 namespace bursar::cli {
 namespace {
 
 using Json = nlohmann::json;
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
 
 constexpr size_t kIdBytesMax = 63;
 
@@ -47,29 +44,6 @@ StatusOr<Json> ParseStrictly(const std::string& text) {
   }
   if (!twice.empty()) return Wrong("\"" + twice + "\" is given twice in one object");
   return json;
-}
-
-// The first field of `json` that `type` does not have, as a path; empty where it has all.
-std::string UnknownField(const Json& json, const Descriptor& type, const std::string& path) {
-  for (const auto& [key, value] : json.items()) {
-    const FieldDescriptor* field = type.FindFieldByCamelcaseName(key);
-    if (field == nullptr) field = type.FindFieldByName(key);
-    if (field == nullptr) {
-      std::vector<std::string> known;
-      for (int i = 0; i < type.field_count(); ++i) known.push_back(type.field(i)->json_name());
-      const std::string nearest = Nearest(key, known);
-      return "\"" + path + key + "\" is no field of a budget" +
-             (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?");
-    }
-    if (field->message_type() == nullptr || field->is_map()) continue;
-    const Json items = value.is_array() ? value : Json::array({value});
-    for (const Json& item : items) {
-      if (!item.is_object()) continue;
-      std::string unknown = UnknownField(item, *field->message_type(), path + key + ".");
-      if (!unknown.empty()) return unknown;
-    }
-  }
-  return {};
 }
 
 // protobuf says "(window.kind): invalid value "X" for type type.googleapis.com/..."; people know
@@ -175,7 +149,7 @@ StatusOr<WantedBudget> ReadOne(const std::string& where, Json entry) {
   for (const char* key : {"etag", "createTime", "create_time", "updateTime", "update_time"}) {
     entry.erase(key);
   }
-  const std::string unknown = UnknownField(entry, *v1::Budget::descriptor(), "");
+  const std::string unknown = UnknownField(entry, *v1::Budget::descriptor(), "a budget");
   if (!unknown.empty()) return Wrong(budget_name + ": " + unknown);
   if (CountLimits(entry) > 1) return Wrong(budget_name + " has two limits; one would be right");
   const auto names = [&](const char* key) { return entry.contains(key) && !entry[key].is_null(); };

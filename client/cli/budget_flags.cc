@@ -54,7 +54,7 @@ void BudgetFlags::AddLimits(CLI::App& app) {
 
 void BudgetFlags::AddChangeable(CLI::App& app) {
   AddLimits(app);
-  AddParsedFlag(app, "--mode", "WORD", "hard (denies), soft (warns) or observe", ParseMode,
+  AddChoiceFlag(app, "--mode", "hard (denies), soft (warns) or observe", EnforcementModes(),
                 [this](v1::EnforcementMode mode) {
                   budget.set_mode(mode);
                   paths.insert("mode");
@@ -68,7 +68,7 @@ void BudgetFlags::AddChangeable(CLI::App& app) {
     budget.set_display_name(text);
     paths.insert("display_name");
   });
-  AddParsedFlag(app, "--state", "WORD", "active, or frozen: denies every check", ParseBudgetState,
+  AddChoiceFlag(app, "--state", "active, or frozen: denies every check", BudgetStates(),
                 [this](v1::Budget::State state) {
                   budget.set_state(state);
                   paths.insert("state");
@@ -82,8 +82,7 @@ void BudgetFlags::AddChangeable(CLI::App& app) {
 }
 
 void BudgetFlags::AddFixed(CLI::App& app) {
-  AddParsedFlag(app, "--window", "WORD", "lifetime, minute, hour, day, week or month",
-                ParseWindowKind,
+  AddChoiceFlag(app, "--window", "lifetime, minute, hour, day, week or month", WindowKinds(),
                 [this](v1::Window::Kind kind) { budget.mutable_window()->set_kind(kind); });
   AddTextFlag(app, "--time-zone", "ZONE", "that the window follows; default: UTC",
               [this](const std::string& zone) { budget.mutable_window()->set_time_zone(zone); });

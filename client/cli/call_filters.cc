@@ -55,6 +55,7 @@ void CallFilters::FillInto(Filters* filters) const {
   AddFilter("provider", wanted.provider(), filters);
   AddFilter("model", wanted.name(), filters);
   AddFilter("service_tier", wanted.service_tier(), filters);
+  AddFilter("region", wanted.region(), filters);
   AddFilter("budget", BudgetId(budget), filters);
 }
 

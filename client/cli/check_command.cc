@@ -103,6 +103,7 @@ StatusOr<v1::CheckBudgetRequest> CheckCommand::Request() const {
   }
   v1::CheckBudgetRequest request = request_;
   *request.mutable_model() = model_.Model();
+  FillRunFromEnvironment(request.mutable_subject());
   if (!tokens_given) request.clear_tokens();
   if (!prompt_file_.empty() && input_tokens_->count() == 0) {
     const auto prompt = ReadInput(prompt_file_);

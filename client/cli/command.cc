@@ -16,12 +16,13 @@ int FailUsage(const Status& status, Output& output) {
   return kExitUsage;
 }
 
-StatusOr<std::string> JsonText(const google::protobuf::Message& message) {
+StatusOr<std::string> JsonText(const google::protobuf::Message& message, JsonForm form) {
   google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
+  options.add_whitespace = form == JsonForm::kPage;
   options.always_print_primitive_fields = true;  // a script need not ask whether a 0 is there
   std::string json;
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!json.empty() && json.back() != '\n') json += '\n';
   if (status.ok()) return json;
   return Status(StatusCode::kInternal,
                 "the answer cannot be written as JSON: " + std::string(status.ToString()));

@@ -20,35 +20,35 @@ constexpr char kDefaultPeriod[] = "30d";
 
 using Query = v1::QueryCostsRequest;
 
-StatusOr<Query::Bucket> ParseBucket(std::string_view text) {
-  return ParseChoice<Query::Bucket>(text, {{"hour", Query::BUCKET_HOUR},
-                                           {"day", Query::BUCKET_DAY},
-                                           {"week", Query::BUCKET_WEEK},
-                                           {"month", Query::BUCKET_MONTH}});
+Choices<Query::Bucket> Buckets() {
+  return {{"hour", Query::BUCKET_HOUR},
+          {"day", Query::BUCKET_DAY},
+          {"week", Query::BUCKET_WEEK},
+          {"month", Query::BUCKET_MONTH}};
 }
 
-void Print(const Query& query, const v1::QueryCostsResponse& response, Output& output) {
+std::string Text(const Query& query, const v1::QueryCostsResponse& response,
+                 const Palette& palette) {
   const auto zone = LoadZone(query.time_zone());
   const CostReport report = internal::FromProto(response);
   const std::vector<std::string> group_by(query.group_by().begin(), query.group_by().end());
   const auto time = [&](const google::protobuf::Timestamp& t) {
     return FormatMinute(TimeOf(t), *zone);
   };
-  output.out << output.palette.Dim("from " + time(query.start_time()) + " to " +
-                                   (query.has_end_time() ? time(query.end_time()) : "now"))
-             << "\n"
-             << CostTable(report, group_by, query.bucket() != Query::BUCKET_UNSPECIFIED, *zone)
-                    .Render(output.palette);
+  std::string text = palette.Dim("from " + time(query.start_time()) + " to " +
+                                 (query.has_end_time() ? time(query.end_time()) : "now")) +
+                     "\n" +
+                     CostTable(report, group_by, query.bucket() != Query::BUCKET_UNSPECIFIED, *zone)
+                         .Render(palette);
   if (report.total.unpriced_calls > 0) {
-    output.out << internal::FormatCount(report.total.unpriced_calls)
-               << " calls had no known price and count as $0.00\n";
+    text += internal::FormatCount(report.total.unpriced_calls) +
+            " calls had no known price and count as $0.00\n";
   }
   if (report.total.estimated_nanousd != 0) {
-    output.out << FormatUsd(report.total.estimated_nanousd) << " of it is not priced usage\n";
+    text += FormatUsd(report.total.estimated_nanousd) + " of it is not priced usage\n";
   }
-  if (!report.next_page_token.empty()) {
-    output.out << kMoreRows;
-  }
+  if (!report.next_page_token.empty()) text += kMoreRows;
+  return text;
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ CostsCommand::CostsCommand(CLI::App& parent) {
               [request](const std::string& text) {
                 for (std::string& name : SplitCommas(text)) request->add_group_by(std::move(name));
               });
-  AddParsedFlag(*app_, "--bucket", "WORD", "a row for each hour, day, week or month", ParseBucket,
+  AddChoiceFlag(*app_, "--bucket", "a row for each hour, day, week or month", Buckets(),
                 [request](Query::Bucket bucket) { request->set_bucket(bucket); });
   AddRepeatedFlag(*app_, "--filter", "DIM=VALUES", "like user=carol or model!=x; may be repeated",
                   ParseFilter, [request](v1::Filter f) { *request->add_filters() = std::move(f); });
@@ -80,6 +80,9 @@ CostsCommand::CostsCommand(CLI::App& parent) {
               [request](const std::string& text) { request->set_order_by(text); });
   AddParsedFlag(*app_, "--limit", "N", "rows at most, up to 10000; default: 100", ParseRows,
                 [request](int32_t rows) { request->set_page_size(rows); });
+  AddParsedFlag(*app_, "--fail-over", "USD", "exit with 4 where the total is more than that",
+                ParseUsd, [this](int64_t nanousd) { fail_over_nanousd_ = nanousd; });
+  watch_.AddTo(*app_);
 }
 
 StatusOr<Query> CostsCommand::Request(absl::Time now) const {
@@ -104,15 +107,35 @@ StatusOr<Query> CostsCommand::Request(absl::Time now) const {
   return request;
 }
 
-int CostsCommand::Run(Server& server, Output& output) {
+StatusOr<std::string> CostsCommand::Show(Server& server, const Output& output, JsonForm form,
+                                         int64_t* total_nanousd) const {
   const auto request = Request(absl::Now());
-  if (!request.ok()) return FailUsage(request.status(), output);
+  if (!request.ok()) return request.status();
   v1::QueryCostsResponse response;
   const Status status = server.Call(&TelemetryStub::QueryCosts, *request, &response);
-  if (!status.ok()) return Fail(status, server, output);
-  if (output.json) return PrintJson(response, output);
-  Print(*request, response, output);
-  return kExitOk;
+  if (!status.ok()) return status;
+  *total_nanousd = response.total().cost_nanousd();
+  return output.json ? JsonText(response, form) : Text(*request, response, output.palette);
+}
+
+int CostsCommand::FailOver(int64_t total_nanousd, Output& output) const {
+  if (!fail_over_nanousd_ || total_nanousd <= *fail_over_nanousd_) return kExitOk;
+  output.err << "bursar: " << FormatUsd(total_nanousd) << " is "
+             << FormatUsd(total_nanousd - *fail_over_nanousd_) << " over the "
+             << FormatUsd(*fail_over_nanousd_) << " of --fail-over\n";
+  return kExitOver;
+}
+
+int CostsCommand::Run(Server& server, Output& output) {
+  if (fail_over_nanousd_ && watch_.given()) {
+    return FailUsage({StatusCode::kInvalidArgument,
+                      "--fail-over and --watch exclude each other; one of them would be right"},
+                     output);
+  }
+  int64_t total_nanousd = 0;
+  const int code = watch_.Show(
+      [&](JsonForm form) { return Show(server, output, form, &total_nanousd); }, server, output);
+  return code == kExitOk ? FailOver(total_nanousd, output) : code;
 }
 
 }  // namespace bursar::cli

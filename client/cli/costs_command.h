@@ -4,6 +4,7 @@
 
 #include "absl/time/time.h"
 #include "cli/command.h"
+#include "cli/watch.h"
 
 namespace bursar::cli {
 
@@ -18,10 +19,17 @@ class CostsCommand final : public Command {
   int Run(Server& server, Output& output) override;
 
  private:
+  // What Run shows; `total_nanousd` is set to its total.
+  StatusOr<std::string> Show(Server& server, const Output& output, JsonForm form,
+                             int64_t* total_nanousd) const;
+  int FailOver(int64_t total_nanousd, Output& output) const;
+
   v1::QueryCostsRequest request_;
   std::string from_;
   std::string to_;
   std::string period_;
+  WatchFlag watch_;
+  std::optional<int64_t> fail_over_nanousd_;
 };
 
 }  // namespace bursar::cli

@@ -10,12 +10,12 @@ namespace {
 
 constexpr auto kSinceDefault = std::chrono::hours(24);
 
-StatusOr<std::string> ParseKind(std::string_view text) {
-  return ParseChoice<std::string>(text, {{"denied", "DENIED"},
-                                         {"threshold-crossed", "THRESHOLD_CROSSED"},
-                                         {"overrun", "OVERRUN"},
-                                         {"expired", "EXPIRED"},
-                                         {"late", "LATE"}});
+Choices<std::string> Kinds() {
+  return {{"denied", "DENIED"},
+          {"threshold-crossed", "THRESHOLD_CROSSED"},
+          {"overrun", "OVERRUN"},
+          {"expired", "EXPIRED"},
+          {"late", "LATE"}};
 }
 
 StatusOr<absl::Time> ParseUtc(std::string_view text) {
@@ -36,8 +36,8 @@ EventsCommand::EventsCommand(CLI::App& parent) {
   AddParsedFlag(*app_, "--to", "TIME", "end, not included; default: now", ParseUtc,
                 [this](absl::Time time) { to_ = time; });
   since->excludes(from);
-  AddParsedFlag(*app_, "--kind", "WORD", "denied, threshold-crossed, overrun, expired or late",
-                ParseKind, [this](const std::string& kind) { kind_ = kind; });
+  AddChoiceFlag(*app_, "--kind", "denied, threshold-crossed, overrun, expired or late", Kinds(),
+                [this](const std::string& kind) { kind_ = kind; });
   filters_.AddTo(*app_);
   AddParsedFlag(*app_, "--limit", "N", "rows at most, up to 10000; default: 100", ParseRows,
                 [this](int32_t rows) { limit_ = rows; });

@@ -1,8 +1,7 @@
 #include "cli/flags.h"
 
+#include <cstdlib>
 #include <utility>
-
-#include "cli/parse.h"
 
 namespace bursar::cli {
 namespace {
@@ -48,6 +47,13 @@ void AddSubjectFlags(CLI::App& app, v1::Subject* subject) {
       ->group("Subject");
 }
 
+void FillRunFromEnvironment(v1::Subject* subject) {
+  const char* run = std::getenv("BURSAR_RUN");
+  const char* root_run = std::getenv("BURSAR_ROOT_RUN");
+  if (subject->run().empty() && run != nullptr) subject->set_run(run);
+  if (subject->root_run().empty() && root_run != nullptr) subject->set_root_run(root_run);
+}
+
 v1::Model ModelOf(const std::string& provider, const std::string& text) {
   v1::Model out;
   out.set_provider(provider);
@@ -65,11 +71,13 @@ void ModelFlags::AddTo(CLI::App& app) {
       ->group("Model");
   app.add_option("--provider", provider, "openai, anthropic, google, bedrock, ...")->group("Model");
   app.add_option("--service-tier", service_tier, "batch, flex, priority, ...")->group("Model");
+  app.add_option("--region", region, "where the provider runs it, like eu")->group("Model");
 }
 
 v1::Model ModelFlags::Model() const {
   v1::Model out = ModelOf(provider, model);
   out.set_service_tier(service_tier);
+  out.set_region(region);
   return out;
 }
 

@@ -5,7 +5,7 @@
 
 namespace bursar::cli {
 
-void GlobalFlags::AddTo(CLI::App& app) {
+void GlobalFlags::AddTo(CLI::App& app, const std::string& timeout_text) {
   constexpr char kGroup[] = "Server and output";
   AddTextFlag(app, "--endpoint", "HOST:PORT", "default: $BURSAR_ENDPOINT, else 127.0.0.1:50051",
               [this](const std::string& text) { endpoint = text; })
@@ -20,7 +20,7 @@ void GlobalFlags::AddTo(CLI::App& app) {
   app.add_flag("--allow-insecure-plaintext", allow_insecure_plaintext,
                "send the key to another machine although the way is not encrypted")
       ->group(kGroup);
-  AddParsedFlag(app, "--timeout", "TIME", "default: 10s", ParseDuration,
+  AddParsedFlag(app, "--timeout", "TIME", "default: " + timeout_text, ParseDuration,
                 [this](std::chrono::nanoseconds time) { timeout = time; })
       ->group(kGroup);
   app.add_flag("--json", json, "print the answer as JSON")->group(kGroup);

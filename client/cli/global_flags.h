@@ -16,10 +16,11 @@ struct GlobalFlags {
   std::optional<std::string> api_key;
   std::optional<std::string> api_key_file;
   bool allow_insecure_plaintext = false;
-  std::chrono::nanoseconds timeout = std::chrono::seconds(10);
+  std::optional<std::chrono::nanoseconds> timeout;
   bool json = false;
 
-  void AddTo(CLI::App& app);
+  // `timeout_text` is the default of --timeout, as its help names it.
+  void AddTo(CLI::App& app, const std::string& timeout_text);
 
   // `base` (environment and file) with what the flags say instead. A key of either kind replaces
   // both.

@@ -11,12 +11,12 @@
 namespace bursar::cli {
 namespace {
 
-StatusOr<v1::Reservation::State> ParseState(std::string_view text) {
-  return ParseChoice<v1::Reservation::State>(text, {{"active", v1::Reservation::STATE_ACTIVE},
-                                                    {"settled", v1::Reservation::STATE_SETTLED},
-                                                    {"released", v1::Reservation::STATE_RELEASED},
-                                                    {"expired", v1::Reservation::STATE_EXPIRED},
-                                                    {"all", v1::Reservation::STATE_UNSPECIFIED}});
+Choices<v1::Reservation::State> States() {
+  return {{"active", v1::Reservation::STATE_ACTIVE},
+          {"settled", v1::Reservation::STATE_SETTLED},
+          {"released", v1::Reservation::STATE_RELEASED},
+          {"expired", v1::Reservation::STATE_EXPIRED},
+          {"all", v1::Reservation::STATE_UNSPECIFIED}};
 }
 
 Table ReservationTable(const v1::ListReservationsResponse& response) {
@@ -42,8 +42,8 @@ Table ReservationTable(const v1::ListReservationsResponse& response) {
 HoldsCommand::HoldsCommand(CLI::App& parent) {
   app_ = parent.add_subcommand("holds", "Show which calls hold how much, oldest first");
   filters_.AddTo(*app_);
-  AddParsedFlag(*app_, "--state", "WORD", "active (default), settled, released, expired or all",
-                ParseState, [this](v1::Reservation::State state) { state_ = state; });
+  AddChoiceFlag(*app_, "--state", "active (default), settled, released, expired or all", States(),
+                [this](v1::Reservation::State state) { state_ = state; });
   AddParsedFlag(*app_, "--limit", "N", "rows at most, up to 10000; default: 100", ParseRows,
                 [this](int32_t rows) { limit_ = rows; });
 }

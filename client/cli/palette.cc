@@ -7,12 +7,16 @@
 
 namespace bursar::cli {
 
+bool IsTerminal(int fd) {
+  const char* terminal = std::getenv("TERM");
+  const bool plain = terminal == nullptr || std::string_view(terminal) == "dumb";
+  return isatty(fd) == 1 && !plain;
+}
+
 Palette PaletteFor(int fd) {
   const char* no_color = std::getenv("NO_COLOR");
-  const char* terminal = std::getenv("TERM");
   const bool unwanted = no_color != nullptr && *no_color != '\0';
-  const bool plain = terminal == nullptr || std::string_view(terminal) == "dumb";
-  return {isatty(fd) == 1 && !unwanted && !plain};
+  return {IsTerminal(fd) && !unwanted};
 }
 
 }  // namespace bursar::cli

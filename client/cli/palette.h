@@ -20,7 +20,10 @@ struct Palette {
   }
 };
 
-// On where file descriptor `fd` is a terminal that knows colours and NO_COLOR is not set.
+// Whether file descriptor `fd` is a terminal that understands escape sequences.
+bool IsTerminal(int fd);
+
+// On where file descriptor `fd` is one and NO_COLOR is not set.
 Palette PaletteFor(int fd);
 
 }  // namespace bursar::cli

@@ -112,32 +112,34 @@ StatusOr<std::vector<int>> ParsePercents(std::string_view text) {
   return percents;
 }
 
-StatusOr<v1::Window::Kind> ParseWindowKind(std::string_view text) {
-  return ParseChoice<v1::Window::Kind>(text, {{"lifetime", v1::Window::KIND_LIFETIME},
-                                              {"minute", v1::Window::KIND_MINUTE},
-                                              {"hour", v1::Window::KIND_HOUR},
-                                              {"day", v1::Window::KIND_DAY},
-                                              {"week", v1::Window::KIND_WEEK},
-                                              {"month", v1::Window::KIND_MONTH}});
+const Choices<v1::Window::Kind>& WindowKinds() {
+  static const Choices<v1::Window::Kind> kinds = {
+      {"lifetime", v1::Window::KIND_LIFETIME}, {"minute", v1::Window::KIND_MINUTE},
+      {"hour", v1::Window::KIND_HOUR},         {"day", v1::Window::KIND_DAY},
+      {"week", v1::Window::KIND_WEEK},         {"month", v1::Window::KIND_MONTH}};
+  return kinds;
 }
 
-StatusOr<v1::EnforcementMode> ParseMode(std::string_view text) {
-  return ParseChoice<v1::EnforcementMode>(text, {{"hard", v1::ENFORCEMENT_MODE_HARD},
-                                                 {"soft", v1::ENFORCEMENT_MODE_SOFT},
-                                                 {"observe", v1::ENFORCEMENT_MODE_OBSERVE}});
+const Choices<v1::EnforcementMode>& EnforcementModes() {
+  static const Choices<v1::EnforcementMode> modes = {{"hard", v1::ENFORCEMENT_MODE_HARD},
+                                                     {"soft", v1::ENFORCEMENT_MODE_SOFT},
+                                                     {"observe", v1::ENFORCEMENT_MODE_OBSERVE}};
+  return modes;
 }
 
-StatusOr<v1::Outcome> ParseOutcome(std::string_view text) {
-  return ParseChoice<v1::Outcome>(text, {{"succeeded", v1::OUTCOME_SUCCEEDED},
-                                         {"failed", v1::OUTCOME_FAILED},
-                                         {"cancelled", v1::OUTCOME_CANCELLED},
-                                         {"not-executed", v1::OUTCOME_NOT_EXECUTED},
-                                         {"unknown", v1::OUTCOME_UNKNOWN}});
+const Choices<v1::Outcome>& Outcomes() {
+  static const Choices<v1::Outcome> outcomes = {{"succeeded", v1::OUTCOME_SUCCEEDED},
+                                                {"failed", v1::OUTCOME_FAILED},
+                                                {"cancelled", v1::OUTCOME_CANCELLED},
+                                                {"not-executed", v1::OUTCOME_NOT_EXECUTED},
+                                                {"unknown", v1::OUTCOME_UNKNOWN}};
+  return outcomes;
 }
 
-StatusOr<v1::Budget::State> ParseBudgetState(std::string_view text) {
-  return ParseChoice<v1::Budget::State>(
-      text, {{"active", v1::Budget::STATE_ACTIVE}, {"frozen", v1::Budget::STATE_FROZEN}});
+const Choices<v1::Budget::State>& BudgetStates() {
+  static const Choices<v1::Budget::State> states = {{"active", v1::Budget::STATE_ACTIVE},
+                                                    {"frozen", v1::Budget::STATE_FROZEN}};
+  return states;
 }
 
 }  // namespace bursar::cli

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,19 +25,21 @@ StatusOr<std::pair<std::string, std::string>> ParseLabel(std::string_view text);
 StatusOr<v1::Filter> ParseFilter(std::string_view text);          // "user=a,b", "team!=x"
 StatusOr<std::vector<int>> ParsePercents(std::string_view text);  // "75,90"
 
-// Case-insensitive; '-' and '_' are the same.
-StatusOr<v1::Window::Kind> ParseWindowKind(std::string_view text);
-StatusOr<v1::EnforcementMode> ParseMode(std::string_view text);
-StatusOr<v1::Outcome> ParseOutcome(std::string_view text);
-StatusOr<v1::Budget::State> ParseBudgetState(std::string_view text);
-
 std::string Lower(std::string_view text);
 std::vector<std::string> SplitCommas(std::string_view text);
 
-// The value of the choice that `text` names.
+// Words to choose from, and what each means.
 template <typename T>
-StatusOr<T> ParseChoice(std::string_view text,
-                        std::initializer_list<std::pair<const char*, T>> choices) {
+using Choices = std::vector<std::pair<const char*, T>>;
+
+const Choices<v1::Window::Kind>& WindowKinds();
+const Choices<v1::EnforcementMode>& EnforcementModes();
+const Choices<v1::Outcome>& Outcomes();
+const Choices<v1::Budget::State>& BudgetStates();
+
+// The value of the choice that `text` names. Case-insensitive; '-' and '_' are the same.
+template <typename T>
+StatusOr<T> ParseChoice(std::string_view text, const Choices<T>& choices) {
   std::string wanted = Lower(text);
   for (char& c : wanted) c = c == '_' ? '-' : c;
   std::string names;

@@ -38,9 +38,9 @@ TEST(ParseFilter, ReadsBothSigns) {
 }
 
 TEST(ParseChoice, IgnoresCaseAndKindOfDash) {
-  EXPECT_EQ(*ParseWindowKind("LifeTime"), v1::Window::KIND_LIFETIME);
-  EXPECT_EQ(*ParseOutcome("NOT_EXECUTED"), v1::OUTCOME_NOT_EXECUTED);
-  EXPECT_EQ(ParseMode("strict").status().message(),
+  EXPECT_EQ(*ParseChoice("LifeTime", WindowKinds()), v1::Window::KIND_LIFETIME);
+  EXPECT_EQ(*ParseChoice("NOT_EXECUTED", Outcomes()), v1::OUTCOME_NOT_EXECUTED);
+  EXPECT_EQ(ParseChoice("strict", EnforcementModes()).status().message(),
             "\"strict\" is unknown; one of hard, soft, observe would be right");
 }
 

@@ -20,9 +20,8 @@ using internal::FormatCount;
 
 constexpr int kWarningsShown = 20;
 
-StatusOr<std::string> ParseFormat(std::string_view text) {
-  return ParseChoice<std::string>(
-      text, {{"genai-prices", "genai-prices"}, {"litellm", "litellm"}, {"bursar", "bursar"}});
+Choices<std::string> Formats() {
+  return {{"genai-prices", "genai-prices"}, {"litellm", "litellm"}, {"bursar", "bursar"}};
 }
 
 CLI::Option* AddTimeFlag(CLI::App& app, const std::string& flag, const std::string& help,
@@ -91,8 +90,8 @@ int ImportPrices(Server& server, const v1::ImportPricesRequest& request,
 ImportPricesCommand::ImportPricesCommand(CLI::App& prices) {
   app_ = prices.add_subcommand("import", "Import a document of prices");
   app_->add_option("file", file_, "JSON; - reads standard input")->type_name("");
-  AddParsedFlag(*app_, "--format", "WORD",
-                "genai-prices, litellm or bursar; default: as the document shows it", ParseFormat,
+  AddChoiceFlag(*app_, "--format",
+                "genai-prices, litellm or bursar; default: as the document shows it", Formats(),
                 [this](const std::string& format) { request_.set_format(format); });
   app_->add_flag_callback(
       "--replace", [this] { request_.set_replace(true); },

@@ -90,13 +90,15 @@ RepriceCommand::RepriceCommand(CLI::App& prices) {
   AddParsedFlag(*app_, "--to", "TIME", "end, not included; default: now", ParseUtc,
                 [this](absl::Time time) { to_ = time; });
   v1::RepriceUsageRequest* request = &request_;
-  AddParsedFlag(*app_, "--basis", "WORDS",
+  AddParsedFlag(*app_, "--basis", "unpriced|priced|estimated",
                 "unpriced (default), priced or estimated records, or several: priced,estimated",
-                ParseBases, [request](const std::vector<std::string>& bases) {
+                ParseBases,
+                [request](const std::vector<std::string>& bases) {
                   v1::Filter* filter = request->add_filters();
                   filter->set_dimension("cost_basis");
                   filter->mutable_values()->Assign(bases.begin(), bases.end());
-                });
+                })
+      ->option_text("WORDS");
   // A record is of many budgets, so --budget is no filter here.
   AddSubjectFlags(*app_, &filters_.subject);
   filters_.model.AddTo(*app_);

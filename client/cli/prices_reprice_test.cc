@@ -9,27 +9,12 @@
 
 #include "cli/period.h"
 #include "cli/program_fixture.h"
+#include "testing/standard_input.h"
 
 namespace bursar::cli {
 namespace {
 
-// Standard input is something else for a while.
-class StandardInput {
- public:
-  explicit StandardInput(int file) : before_(dup(STDIN_FILENO)) {
-    dup2(file, STDIN_FILENO);
-    close(file);
-  }
-  ~StandardInput() {
-    dup2(before_, STDIN_FILENO);
-    close(before_);
-    std::clearerr(stdin);
-    std::cin.clear();
-  }
-
- private:
-  int before_;
-};
+using testing::StandardInput;
 
 // A terminal on which somebody types.
 class Terminal {

@@ -47,9 +47,8 @@ void AddAmountFlag(CLI::App& app, const std::string& flag, const std::string& he
   })->group(kPricesGroup);
 }
 
-StatusOr<std::string> ParseMatch(std::string_view text) {
-  return ParseChoice<std::string>(
-      text, {{"contains", "contains"}, {"suffix", "suffix"}, {"regex", "regex"}});
+Choices<std::string> Matches() {
+  return {{"contains", "contains"}, {"suffix", "suffix"}, {"regex", "regex"}};
 }
 
 bool IsTimeOfDay(std::string_view text) {
@@ -144,8 +143,8 @@ void SetPriceCommand::AddScopeFlags() {
                   price_.set_daily_end_utc(hours.second);
                 })
       ->group(kScopeGroup);
-  AddParsedFlag(*app_, "--match", "WORD", "MODEL is a part (contains), an end (suffix), a regex",
-                ParseMatch, [this](const std::string& match) { price_.set_match(match); })
+  AddChoiceFlag(*app_, "--match", "MODEL is a part (contains), an end (suffix), a regex", Matches(),
+                [this](const std::string& match) { price_.set_match(match); })
       ->group(kScopeGroup);
 }
 

@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
+#include "absl/time/time.h"
 #include "cli/adjust_command.h"
 #include "cli/apply_command.h"
 #include "cli/budgets_command.h"
 #include "cli/check_command.h"
+#include "cli/completion_command.h"
 #include "cli/costs_command.h"
 #include "cli/events_command.h"
 #include "cli/explain_command.h"
@@ -20,6 +23,7 @@
 #include "cli/prices_set_command.h"
 #include "cli/raise_command.h"
 #include "cli/record_command.h"
+#include "cli/run_command.h"
 #include "cli/status_command.h"
 #include "cli/verify_command.h"
 
@@ -31,42 +35,69 @@ constexpr char kFooter[] =
     "The server and the key: flags, else BURSAR_ENDPOINT, BURSAR_API_KEY and BURSAR_API_KEY_FILE,\n"
     "else the lines `endpoint = ...`, `api_key = ...`, `api_key_file = ...` of\n"
     "~/.config/bursar/config.\n\n"
-    "Exit codes: 0 done, allowed; 1 the server or the network failed; 2 unknown command or flag, "
-    "or\n"
-    "a wrong value; 3 denied.";
+    "Exit codes:\n"
+    "  0  done; a check was allowed\n"
+    "  1  the server or the network failed, or what was asked for is not there\n"
+    "  2  an unknown command or flag, or a wrong value\n"
+    "  3  the check was denied; run: the cap ended the command\n"
+    "  4  costs --fail-over: more was spent than that\n"
+    "run otherwise exits as the command that it runs: with its exit code, 128 and the signal that\n"
+    "it died by, 126 where it cannot be run, 127 where it is not there.";
+
+// What commands are for.
+constexpr char kCalls[] = "Around a call";
+constexpr char kMoney[] = "Where the money is";
+constexpr char kRules[] = "What the rules are";
+constexpr char kLedger[] = "Whether the ledger is right";
+constexpr char kShell[] = "For the shell";
 
 // All commands and their flags.
 struct Program {
   CLI::App app{kDescription, "bursar"};
-  std::vector<CLI::App*> groups;  // of commands: budgets, prices
+  std::vector<CLI::App*> groups;  // of commands: budgets, prices, completion
   GlobalFlags global;
   std::vector<std::unique_ptr<Command>> commands;
+  RunCommand* run = nullptr;
 
   Program() {
     app.footer(kFooter);
     app.set_version_flag("--version", "bursar " BURSAR_VERSION);
     app.require_subcommand(0, 1);
     app.allow_extras();
-    global.AddTo(app);
-    commands.push_back(std::make_unique<CheckCommand>(app));
-    commands.push_back(std::make_unique<RecordCommand>(app));
-    commands.push_back(std::make_unique<AdjustCommand>(app));
-    commands.push_back(std::make_unique<CostsCommand>(app));
-    commands.push_back(std::make_unique<StatusCommand>(app));
-    commands.push_back(std::make_unique<HoldsCommand>(app));
-    commands.push_back(std::make_unique<EventsCommand>(app));
-    commands.push_back(std::make_unique<ExplainCommand>(app));
-    commands.push_back(std::make_unique<VerifyCommand>(app));
-    AddBudgets(AddGroup("budgets", "Create, show, change, raise, freeze and delete budgets"));
-    AddPrices(AddGroup("prices", "Import, set and show prices; price records again"));
+    global.AddTo(app, "10s");
+    Add<CheckCommand>(kCalls);
+    Add<RecordCommand>(kCalls);
+    run = Add<RunCommand>(kCalls);
+    Add<CostsCommand>(kMoney);
+    Add<StatusCommand>(kMoney);
+    Add<HoldsCommand>(kMoney);
+    Add<EventsCommand>(kMoney);
+    Add<ExplainCommand>(kMoney);
+    AddBudgets(
+        AddGroup("budgets", kRules, "Create, show, change, raise, freeze and delete budgets"));
+    AddPrices(AddGroup("prices", kRules, "Import, set and show prices; price records again"));
+    Add<VerifyCommand>(kLedger);
+    Add<AdjustCommand>(kLedger);
+    commands.push_back(std::make_unique<BashCompletionCommand>(
+        AddGroup("completion", kShell, "Print what completes command lines"), app));
     for (const auto& command : commands) {
       command->app()->allow_extras();  // so that what is unknown is explained here, not by CLI11
-      global.AddTo(*command->app());
+      const auto timeout = absl::FromChrono(command->default_timeout());
+      global.AddTo(*command->app(), absl::FormatDuration(timeout));
     }
   }
 
-  CLI::App& AddGroup(const char* name, const char* description) {
-    CLI::App* group = app.add_subcommand(name, description);
+  template <typename C>
+  C* Add(const char* purpose) {
+    auto command = std::make_unique<C>(app);
+    command->app()->group(purpose);
+    C* added = command.get();
+    commands.push_back(std::move(command));
+    return added;
+  }
+
+  CLI::App& AddGroup(const char* name, const char* purpose, const char* description) {
+    CLI::App* group = app.add_subcommand(name, description)->group(purpose);
     group->require_subcommand(0, 1);
     group->allow_extras();
     groups.push_back(group);
@@ -180,12 +211,20 @@ std::string UsageError(const Program& program) {
 }
 
 int RunChosen(Program& program, std::ostream& out, std::ostream& err) {
-  Output output{out, err, PaletteFor(STDOUT_FILENO), program.global.json};
+  Output output{.out = out,
+                .err = err,
+                .palette = PaletteFor(STDOUT_FILENO),
+                .json = program.global.json,
+                .live = IsTerminal(STDOUT_FILENO),
+                .live_err = IsTerminal(STDERR_FILENO)};
+  Command& chosen = *program.Chosen();
+  if (const auto code = chosen.RunAlone(output)) return *code;
   const auto base = ClientOptionsFromEnvironment();
   if (!base.ok()) return FailUsage(base.status(), output);
-  const auto server = Server::Open(program.global.Over(*base), program.global.timeout);
+  const auto timeout = program.global.timeout.value_or(chosen.default_timeout());
+  const auto server = Server::Open(program.global.Over(*base), timeout);
   if (!server.ok()) return FailUsage(server.status(), output);
-  return program.Chosen()->Run(**server, output);
+  return chosen.Run(**server, output);
 }
 
 }  // namespace
@@ -209,6 +248,9 @@ int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std
     err << wrong;
     return kExitUsage;
   }
+  // As they are: CLI11 would take "[a,b]" apart.
+  const auto mark = std::find(arguments.begin(), arguments.end(), "--");
+  if (mark != arguments.end()) program.run->SetCommandLine({mark + 1, arguments.end()});
   return RunChosen(program, out, err);
 }
 

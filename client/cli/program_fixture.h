@@ -30,7 +30,8 @@ class ProgramTest : public ::testing::Test {
   void SetUp() override {
     // Neither the user's own key nor file may take part.
     setenv("HOME", ::testing::TempDir().c_str(), 1);
-    for (const char* name : {"BURSAR_ENDPOINT", "BURSAR_API_KEY", "BURSAR_API_KEY_FILE"}) {
+    for (const char* name : {"BURSAR_ENDPOINT", "BURSAR_API_KEY", "BURSAR_API_KEY_FILE",
+                             "BURSAR_RUN", "BURSAR_ROOT_RUN"}) {
       unsetenv(name);
     }
   }

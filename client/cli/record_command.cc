@@ -2,10 +2,13 @@
 
 #include <bursar/money.h>
 #include <bursar/summary.h>
+#include <unistd.h>
 
+#include "cli/call_filters.h"
 #include "cli/input.h"
 #include "cli/parse.h"
 #include "cli/render.h"
+#include "cli/usage_import.h"
 #include "src/convert_requests.h"
 #include "src/convert_types.h"
 #include "src/random_id.h"
@@ -40,6 +43,14 @@ RecordCommand::RecordCommand(CLI::App& parent) {
   app_ = parent.add_subcommand("record", "Record what a call used");
   AddSubjectFlags(*app_, request_.mutable_subject());
   model_.AddTo(*app_);
+  AddUsageFlags();
+  AddCallFlags();
+  of_one_ = app_->get_options(
+      [this](const CLI::Option* option) { return option != app_->get_help_ptr(); });
+  AddImportFlags();
+}
+
+void RecordCommand::AddUsageFlags() {
   AddInputTokenFlags(*app_, &tokens_, &tokens_given_);
   AddOutputTokenFlags(*app_, &tokens_, &tokens_given_);
   v1::RecordUsageRequest* request = &request_;
@@ -56,14 +67,13 @@ RecordCommand::RecordCommand(CLI::App& parent) {
               [request](const std::string& text) { request->set_usage_id(text); });
   AddTextFlag(*app_, "--reservation", "ID", "the check that this settles",
               [request](const std::string& text) { request->set_reservation_id(text); });
-  AddCallFlags();
 }
 
 void RecordCommand::AddCallFlags() {
   v1::RecordUsageRequest* request = &request_;
-  AddParsedFlag(*app_, "--outcome", "WORD",
+  AddChoiceFlag(*app_, "--outcome",
                 "succeeded, failed, cancelled, not-executed or unknown; default: succeeded",
-                ParseOutcome, [request](v1::Outcome outcome) { request->set_outcome(outcome); });
+                Outcomes(), [request](v1::Outcome outcome) { request->set_outcome(outcome); });
   AddParsedFlag(*app_, "--latency", "TIME", "how long it took, like 850ms", ParseDuration,
                 [request](std::chrono::nanoseconds latency) {
                   internal::ToProto(latency, request->mutable_latency());
@@ -77,6 +87,33 @@ void RecordCommand::AddCallFlags() {
               [request](const std::string& text) { request->set_event_type(text); });
   AddTextFlag(*app_, "--step", "TEXT", "function, step or tool call",
               [request](const std::string& text) { request->set_step(text); });
+}
+
+void RecordCommand::AddImportFlags() {
+  constexpr char kGroup[] = "Many records at once";
+  app_->add_flag("--stdin", stdin_, "read records from standard input, each a line of JSON")
+      ->group(kGroup);
+  app_->add_flag("--dry-run", dry_run_, "with --stdin: read and count them, and send nothing")
+      ->group(kGroup);
+  app_->add_option("--import-name", import_name_,
+                   "with --stdin: tells apart files whose lines are the same")
+      ->group(kGroup);
+}
+
+Status RecordCommand::CheckImportWords() const {
+  const auto wrong = [](std::string message) {
+    return Status(StatusCode::kInvalidArgument, std::move(message));
+  };
+  if (!stdin_ && dry_run_) return wrong("--dry-run goes with --stdin");
+  if (!stdin_ && !import_name_.empty()) return wrong("--import-name goes with --stdin");
+  if (!stdin_) return {};
+  for (const CLI::Option* option : of_one_) {
+    if (option->count() == 0) continue;
+    return wrong(option->get_name() +
+                 " describes one record, and with --stdin each line describes its own; one of them "
+                 "would be right");
+  }
+  return {};
 }
 
 StatusOr<v1::RecordUsageRequest> RecordCommand::Request() const {
@@ -98,10 +135,33 @@ StatusOr<v1::RecordUsageRequest> RecordCommand::Request() const {
     request.mutable_provider_usage()->set_api_flavor(api_flavor_);
   }
   if (request.usage_id().empty()) request.set_usage_id(internal::RandomUuid());
+  // A reservation brings its subject along.
+  if (request.reservation_id().empty() || !DimensionsOf(request.subject()).empty()) {
+    FillRunFromEnvironment(request.mutable_subject());
+  }
   return request;
 }
 
+std::chrono::nanoseconds RecordCommand::default_timeout() const {
+  // An import outlasts a server that is restarted.
+  return stdin_ ? std::chrono::minutes(1) : std::chrono::seconds(10);
+}
+
+std::optional<int> RecordCommand::RunAlone(Output& output) {
+  if (const Status status = CheckImportWords(); !status.ok()) return FailUsage(status, output);
+  if (stdin_ && dry_run_) return Import(nullptr, output);
+  return std::nullopt;
+}
+
+int RecordCommand::Import(Server* server, Output& output) const {
+  UsageImportOptions options{.name = import_name_, .dry_run = dry_run_};
+  if (server != nullptr) options.patience = server->timeout();
+  LineReader lines(STDIN_FILENO, kUsageLineBytesMax);
+  return UsageImport(server, std::move(options), output).Run(lines);
+}
+
 int RecordCommand::Run(Server& server, Output& output) {
+  if (stdin_) return Import(&server, output);
   const auto request = Request();
   if (!request.ok()) return FailUsage(request.status(), output);
   v1::RecordUsageResponse response;

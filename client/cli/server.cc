@@ -52,16 +52,32 @@ StatusOr<std::unique_ptr<Server>> Server::Open(const ClientOptions& options,
                                                std::chrono::nanoseconds timeout) {
   auto transport = internal::OpenTransport(options);
   if (!transport.ok()) return transport.status();
-  return std::unique_ptr<Server>(new Server(*std::move(transport), options.endpoint, timeout));
+  return std::unique_ptr<Server>(new Server(*std::move(transport), options, timeout));
 }
 
-Server::Server(internal::Transport transport, std::string endpoint,
+Server::Server(internal::Transport transport, ClientOptions options,
                std::chrono::nanoseconds timeout)
     : transport_(std::move(transport)),
-      endpoint_(std::move(endpoint)),
+      options_(std::move(options)),
       timeout_(timeout),
       telemetry_(v1::TelemetryService::NewStub(transport_.channel)),
       admin_(v1::AdminService::NewStub(transport_.channel)) {}
+
+void Server::Cancel() {
+  const std::lock_guard lock(mutex_);
+  for (grpc::ClientContext* call : calls_) call->TryCancel();
+}
+
+Server::UnderWay::UnderWay(Server* server, grpc::ClientContext* call)
+    : server_(server), call_(call) {
+  const std::lock_guard lock(server_->mutex_);
+  server_->calls_.insert(call_);
+}
+
+Server::UnderWay::~UnderWay() {
+  const std::lock_guard lock(server_->mutex_);
+  server_->calls_.erase(call_);
+}
 
 std::string Explain(const Status& status, const std::string& endpoint,
                     std::chrono::nanoseconds timeout) {

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "bursar/v1/admin_service.grpc.pb.h"
@@ -21,12 +23,22 @@ class Server {
   static StatusOr<std::unique_ptr<Server>> Open(const ClientOptions& options,
                                                 std::chrono::nanoseconds timeout);
 
-  // Calls a method of either service, e.g. Call(&AdminStub::GetBudget, request, &response).
+  // Calls a method of either service, e.g. Call(&AdminStub::GetBudget, request, &response). Safe
+  // for use by many threads at once.
   template <typename Stub, typename Request, typename Response>
   Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
               const Request& request, Response* response) {
+    return CallWithin(timeout_, method, request, response);
+  }
+
+  // The same with a time of its own.
+  template <typename Stub, typename Request, typename Response>
+  Status CallWithin(std::chrono::nanoseconds timeout,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, Response* response) {
     grpc::ClientContext call;
-    internal::PrepareCall(transport_, std::chrono::steady_clock::now() + timeout_, &call);
+    internal::PrepareCall(transport_, std::chrono::steady_clock::now() + timeout, &call);
+    const UnderWay under_way(this, &call);
     Stub* stub = nullptr;
     if constexpr (std::is_same_v<Stub, v1::AdminService::Stub>) {
       stub = admin_.get();
@@ -36,15 +48,32 @@ class Server {
     return internal::ToStatus((stub->*method)(&call, request, response));
   }
 
-  const std::string& endpoint() const { return endpoint_; }
+  // Ends the calls that are under way, with CANCELLED.
+  void Cancel();
+
+  const ClientOptions& options() const { return options_; }
+  const std::string& endpoint() const { return options_.endpoint; }
   std::chrono::nanoseconds timeout() const { return timeout_; }
 
  private:
-  Server(internal::Transport transport, std::string endpoint, std::chrono::nanoseconds timeout);
+  // A call that Cancel can end, for as long as this lives.
+  class UnderWay {
+   public:
+    UnderWay(Server* server, grpc::ClientContext* call);
+    ~UnderWay();
+
+   private:
+    Server* const server_;
+    grpc::ClientContext* const call_;
+  };
+
+  Server(internal::Transport transport, ClientOptions options, std::chrono::nanoseconds timeout);
 
   internal::Transport transport_;
-  std::string endpoint_;
+  ClientOptions options_;
   std::chrono::nanoseconds timeout_;
+  std::mutex mutex_;
+  std::set<grpc::ClientContext*> calls_;
   std::unique_ptr<v1::TelemetryService::Stub> telemetry_;
   std::unique_ptr<v1::AdminService::Stub> admin_;
 };

@@ -23,6 +23,7 @@ StatusCommand::StatusCommand(CLI::App& parent) {
                 ParseFraction, [this](double fraction) { min_used_ = fraction; });
   AddParsedFlag(*app_, "--limit", "N", "with --budget: rows at most, up to 10000; default: 100",
                 ParseRows, [this](int32_t rows) { limit_ = rows; });
+  watch_.AddTo(*app_);
 }
 
 v1::GetBudgetStatusRequest StatusCommand::Request() const {
@@ -36,9 +37,9 @@ Status StatusCommand::CheckWords() const {
     return Status(StatusCode::kInvalidArgument, message);
   };
   const v1::GetBudgetStatusRequest request = Request();
-  const bool of_subject = !DimensionsOf(request.subject()).empty() ||
-                          !ModelText(request.model()).empty() ||
-                          !request.model().service_tier().empty();
+  const bool of_subject =
+      !DimensionsOf(request.subject()).empty() || !ModelText(request.model()).empty() ||
+      !request.model().service_tier().empty() || !request.model().region().empty();
   if (!budget_.empty() && of_subject) {
     return wrong(
         "--budget shows all counters of one budget, and who spends shows all budgets of one "
@@ -55,10 +56,16 @@ Status StatusCommand::CheckWords() const {
 
 int StatusCommand::Run(Server& server, Output& output) {
   if (const Status status = CheckWords(); !status.ok()) return FailUsage(status, output);
-  return budget_.empty() ? RunForSubject(server, output) : RunForBudget(server, output);
+  return watch_.Show(
+      [&](JsonForm form) {
+        return budget_.empty() ? ShowForSubject(server, output, form)
+                               : ShowForBudget(server, output, form);
+      },
+      server, output);
 }
 
-int StatusCommand::RunForBudget(Server& server, Output& output) {
+StatusOr<std::string> StatusCommand::ShowForBudget(Server& server, const Output& output,
+                                                   JsonForm form) const {
   v1::ListBudgetStatusesRequest request;
   request.set_name(BudgetName(budget_));
   request.set_min_used_fraction(min_used_.value_or(0));
@@ -66,28 +73,24 @@ int StatusCommand::RunForBudget(Server& server, Output& output) {
   const Status status =
       ReadPages(server, &AdminStub::ListBudgetStatuses, request, limit_.value_or(kLimitDefault),
                 &v1::ListBudgetStatusesResponse::statuses_size, &all);
-  if (!status.ok()) return Fail(status, server, output);
-  if (output.json) return PrintJson(all, output);
-  if (all.statuses().empty()) {
-    output.out << "no counter of " << BudgetId(budget_) << " is that full in its window\n";
-  } else {
-    output.out << BudgetStatusTable(internal::FromProto(all.statuses())).Render(output.palette);
-  }
-  if (!all.next_page_token().empty()) output.out << kMoreRows;
-  return kExitOk;
+  if (!status.ok()) return status;
+  if (output.json) return JsonText(all, form);
+  std::string text =
+      all.statuses().empty()
+          ? "no counter of " + BudgetId(budget_) + " is that full in its window\n"
+          : BudgetStatusTable(internal::FromProto(all.statuses())).Render(output.palette);
+  if (!all.next_page_token().empty()) text += kMoreRows;
+  return text;
 }
 
-int StatusCommand::RunForSubject(Server& server, Output& output) {
+StatusOr<std::string> StatusCommand::ShowForSubject(Server& server, const Output& output,
+                                                    JsonForm form) const {
   v1::GetBudgetStatusResponse response;
   const Status status = server.Call(&TelemetryStub::GetBudgetStatus, Request(), &response);
-  if (!status.ok()) return Fail(status, server, output);
-  if (output.json) return PrintJson(response, output);
-  if (response.budgets().empty()) {
-    output.out << "no budget applies to this subject\n";
-  } else {
-    output.out << BudgetStatusTable(internal::FromProto(response)).Render(output.palette);
-  }
-  return kExitOk;
+  if (!status.ok()) return status;
+  if (output.json) return JsonText(response, form);
+  if (response.budgets().empty()) return std::string("no budget applies to this subject\n");
+  return BudgetStatusTable(internal::FromProto(response)).Render(output.palette);
 }
 
 }  // namespace bursar::cli

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/flags.h"
+#include "cli/watch.h"
 
 namespace bursar::cli {
 
@@ -20,14 +21,16 @@ class StatusCommand final : public Command {
  private:
   // What is wrong with the flags together.
   Status CheckWords() const;
-  int RunForSubject(Server& server, Output& output);
-  int RunForBudget(Server& server, Output& output);
+  // What Run shows.
+  StatusOr<std::string> ShowForSubject(Server& server, const Output& output, JsonForm form) const;
+  StatusOr<std::string> ShowForBudget(Server& server, const Output& output, JsonForm form) const;
 
   v1::GetBudgetStatusRequest request_;
   ModelFlags model_;
   std::string budget_;
   std::optional<double> min_used_;
   std::optional<int32_t> limit_;
+  WatchFlag watch_;
 };
 
 }  // namespace bursar::cli
