@@ -25,8 +25,7 @@ StatusOr<absl::Time> ParseUtc(std::string_view text) {
 }  // namespace
 
 EventsCommand::EventsCommand(CLI::App& parent) {
-  app_ =
-      parent.add_subcommand("events", "Show thresholds crossed, denials (sampled), overruns ...");
+  app_ = parent.add_subcommand("events", "Show thresholds crossed, denials, overruns, expiries");
   CLI::Option* since =
       AddParsedFlag(*app_, "--since", "TIME", "so long ago until now, like 90m or 7d; default: 24h",
                     ParseDuration, [this](std::chrono::nanoseconds time) { since_ = time; });

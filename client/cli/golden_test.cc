@@ -126,7 +126,10 @@ class GoldenTest : public ProgramTest {
     AnswerCalls();
     AnswerAdministration();
   }
-  void TearDown() override { unsetenv("TZ"); }
+  void TearDown() override {
+    unsetenv("TZ");
+    std::filesystem::current_path(before_);
+  }
 
   void AnswerCalls() {
     const std::string budgets = In("budgets", kStatuses);
@@ -214,17 +217,25 @@ class GoldenTest : public ProgramTest {
     const std::string path = std::string(BURSAR_CLI_TESTDATA) + "/" + name + ".txt";
     const char* update = std::getenv("BURSAR_UPDATE_GOLDENS");
     if (update != nullptr && *update != '\0') testing::WriteFile(path, transcript_);
-    EXPECT_EQ(transcript_, testing::ReadFile(path))
-        << path << " is otherwise; if that is wanted, BURSAR_UPDATE_GOLDENS=1 writes it anew";
+    std::istringstream wanted(testing::ReadFile(path)), said(transcript_);
+    std::string wanted_line, said_line;
+    for (int number = 1; wanted || said; ++number) {
+      wanted_line = said_line = "(end)";
+      std::getline(wanted, wanted_line);
+      std::getline(said, said_line);
+      ASSERT_EQ(said_line, wanted_line)
+          << name << ".txt line " << number
+          << " is otherwise; if that is wanted, BURSAR_UPDATE_GOLDENS=1 writes it anew";
+    }
   }
 
-  std::string FileWith(const std::string& name, const std::string& text) {
+  void WriteHere(const std::string& name, const std::string& text) {
     testing::WriteFile(folder_.path() + "/" + name, text);
     std::filesystem::current_path(folder_.path());
-    return name;
   }
 
   testing::TemporaryFolder folder_;
+  const std::filesystem::path before_ = std::filesystem::current_path();
   std::string transcript_;
 };
 
@@ -307,14 +318,14 @@ TEST_F(GoldenTest, Budgets) {
   Try({"budgets", "freeze", "user-day"});
   Try({"budgets", "unfreeze", "user-day"});
   Try({"budgets", "delete", "user-day"});
-  FileWith("budgets.json",
-           R"({"budgets": [{"id": "a", "limitCalls": "5", "window": {"kind": "KIND_DAY"}}]})");
+  WriteHere("budgets.json",
+            R"({"budgets": [{"id": "a", "limitCalls": "5", "window": {"kind": "KIND_DAY"}}]})");
   Try({"budgets", "apply", "-f", "budgets.json", "--dry-run", "--prune"});
   Compare("budgets");
 }
 
 TEST_F(GoldenTest, Prices) {
-  FileWith("prices.json", R"({"prices": []})");
+  WriteHere("prices.json", R"({"prices": []})");
   Try({"prices", "import", "prices.json", "--dry-run"});
   Try({"prices", "set", "openai/gpt-x", "--input", "3", "--output", "15", "--source", "theirs"});
   Try({"prices", "list", "--at", "2026-12-01"});

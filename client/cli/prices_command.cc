@@ -70,7 +70,7 @@ void AddImportFlags(CLI::App& app, v1::ImportPricesRequest* request) {
       "say what would change, and change nothing");
   app.add_flag_callback(
       "--accept-jumps", [request] { request->set_accept_jumps(true); },
-      "take prices that move by more than ten times; else they refuse the document");
+      "take prices that move by more than ten times, too");
 }
 
 int ImportPrices(Server& server, const v1::ImportPricesRequest& request,

@@ -91,8 +91,7 @@ RepriceCommand::RepriceCommand(CLI::App& prices) {
                 [this](absl::Time time) { to_ = time; });
   v1::RepriceUsageRequest* request = &request_;
   AddParsedFlag(*app_, "--basis", "unpriced|priced|estimated",
-                "unpriced (default), priced or estimated records, or several: priced,estimated",
-                ParseBases,
+                "unpriced (default), priced, estimated; or several, with commas", ParseBases,
                 [request](const std::vector<std::string>& bases) {
                   v1::Filter* filter = request->add_filters();
                   filter->set_dimension("cost_basis");

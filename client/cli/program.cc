@@ -16,6 +16,7 @@
 #include "cli/events_command.h"
 #include "cli/explain_command.h"
 #include "cli/global_flags.h"
+#include "cli/help_text.h"
 #include "cli/holds_command.h"
 #include "cli/nearest.h"
 #include "cli/prices_command.h"
@@ -31,6 +32,8 @@ namespace bursar::cli {
 namespace {
 
 constexpr char kDescription[] = "The purse of a fleet of LLM agents: asks, records and shows.";
+constexpr char kShortFooter[] =
+    "`bursar --help` says how server and key are found, and what exit codes mean.";
 constexpr char kFooter[] =
     "The server and the key: flags, else BURSAR_ENDPOINT, BURSAR_API_KEY and BURSAR_API_KEY_FILE,\n"
     "else the lines `endpoint = ...`, `api_key = ...`, `api_key_file = ...` of\n"
@@ -60,8 +63,10 @@ struct Program {
   RunCommand* run = nullptr;
 
   Program() {
-    app.footer(kFooter);
-    app.set_version_flag("--version", "bursar " BURSAR_VERSION);
+    app.formatter(std::make_shared<HelpText>());
+    app.set_help_flag("-h,--help", "print this");
+    app.set_version_flag("--version", "bursar " BURSAR_VERSION, "print the version");
+    app.group("Commands")->footer(kShortFooter);  // those below begin with the same
     app.require_subcommand(0, 1);
     app.allow_extras();
     global.AddTo(app, "10s");
@@ -73,13 +78,16 @@ struct Program {
     Add<HoldsCommand>(kMoney);
     Add<EventsCommand>(kMoney);
     Add<ExplainCommand>(kMoney);
-    AddBudgets(
-        AddGroup("budgets", kRules, "Create, show, change, raise, freeze and delete budgets"));
-    AddPrices(AddGroup("prices", kRules, "Import, set and show prices; price records again"));
+    AddBudgets(AddGroup("budgets", "Create, show, change, raise, freeze and delete budgets"));
+    AddPrices(AddGroup("prices", "Import, set and show prices; price records again"));
     Add<VerifyCommand>(kLedger);
     Add<AdjustCommand>(kLedger);
     commands.push_back(std::make_unique<BashCompletionCommand>(
-        AddGroup("completion", kShell, "Print what completes command lines"), app));
+        AddGroup("completion", "Print what completes command lines"), app));
+    groups[0]->group(kRules);
+    groups[1]->group(kRules);
+    groups[2]->group(kShell);
+    app.footer(kFooter);
     for (const auto& command : commands) {
       command->app()->allow_extras();  // so that what is unknown is explained here, not by CLI11
       const auto timeout = absl::FromChrono(command->default_timeout());
@@ -96,8 +104,8 @@ struct Program {
     return added;
   }
 
-  CLI::App& AddGroup(const char* name, const char* purpose, const char* description) {
-    CLI::App* group = app.add_subcommand(name, description)->group(purpose);
+  CLI::App& AddGroup(const char* name, const char* description) {
+    CLI::App* group = app.add_subcommand(name, description);
     group->require_subcommand(0, 1);
     group->allow_extras();
     groups.push_back(group);
@@ -200,8 +208,9 @@ std::string UsageError(const Program& program) {
   const Command* chosen = program.Chosen();
   const CLI::App* last = program.Last();
   for (const CLI::App* app : {static_cast<const CLI::App*>(&program.app), last}) {
-    const std::vector<std::string> extras = app->remaining(false);
-    if (!extras.empty()) return UnknownText(*app, extras.front());
+    for (const std::string& extra : app->remaining(false)) {
+      if (extra != "--") return UnknownText(*app, extra);
+    }
   }
   if (chosen == nullptr) {
     return "bursar: a command is missing after `" + FullName(last) + "`; there are " +

@@ -72,8 +72,8 @@ void RecordCommand::AddUsageFlags() {
 void RecordCommand::AddCallFlags() {
   v1::RecordUsageRequest* request = &request_;
   AddChoiceFlag(*app_, "--outcome",
-                "succeeded, failed, cancelled, not-executed or unknown; default: succeeded",
-                Outcomes(), [request](v1::Outcome outcome) { request->set_outcome(outcome); });
+                "succeeded (default), failed, cancelled, not-executed or unknown", Outcomes(),
+                [request](v1::Outcome outcome) { request->set_outcome(outcome); });
   AddParsedFlag(*app_, "--latency", "TIME", "how long it took, like 850ms", ParseDuration,
                 [request](std::chrono::nanoseconds latency) {
                   internal::ToProto(latency, request->mutable_latency());
@@ -91,7 +91,7 @@ void RecordCommand::AddCallFlags() {
 
 void RecordCommand::AddImportFlags() {
   constexpr char kGroup[] = "Many records at once";
-  app_->add_flag("--stdin", stdin_, "read records from standard input, each a line of JSON")
+  app_->add_flag("--stdin", stdin_, "read records from standard input, a line of JSON each")
       ->group(kGroup);
   app_->add_flag("--dry-run", dry_run_, "with --stdin: read and count them, and send nothing")
       ->group(kGroup);

@@ -61,8 +61,7 @@ auto Insist(const Attempt& attempt, const Server& server, Signals& signals) -> d
 
 RunCommand::RunCommand(CLI::App& parent) {
   app_ = parent.add_subcommand("run", "Run a command under a cap of its own");
-  app_->add_option("command", words_without_mark_, "behind --: what to run, and its arguments")
-      ->type_name("")
+  app_->add_option("command", words_without_mark_, "what to run, and its arguments")
       ->option_text("-- COMMAND...");
   AddParsedFlag(*app_, "--budget", "USD", "what it may spend in all, like 0.50", ParseUsd,
                 [this](int64_t nanousd) { limit_nanousd_ = nanousd; });
