@@ -44,6 +44,7 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/bursarConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/bursarConfigVersion.cmake
   VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/bursarConfig.cmake ${PROJECT_BINARY_DIR}/bursarConfigVersion.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/bursarGrpc.cmake
         DESTINATION ${bursar_config_folder} COMPONENT client)
 
 configure_file(${CMAKE_CURRENT_LIST_DIR}/bursar.pc.in ${PROJECT_BINARY_DIR}/bursar.pc @ONLY)

@@ -97,11 +97,11 @@ TEST_F(Package, EveryHeaderCompilesAloneAndReachesNoLibraryButTheStandardOne) {
     sources += " " + source;
   }
   ASSERT_NE(sources, "");
-  const std::string included =
-      MustRun(BURSAR_CXX
-              " -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -fsyntax-only -H"
-              " -I " +
-              headers + sources);
+  const std::string included = MustRun(
+      "echo" + sources +
+      " | xargs -P 2 -n 4 " BURSAR_CXX
+      " -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -fsyntax-only -H -I " +
+      headers);
   EXPECT_THAT(included, HasSubstr(headers + "/bursar/status.h"));
   EXPECT_THAT(included,
               AllOf(Not(HasSubstr("/grpc")), Not(HasSubstr("/google/")), Not(HasSubstr("/absl/"))));
@@ -177,7 +177,6 @@ TEST(ClientOnly, LooksForNothingButWhatTheClientNeeds) {
                                             "Protobuf_",
                                             "ZLIB_",
                                             "PKG_CONFIG_",
-                                            "pkgcfg_lib_BURSAR_GRPCPP_",
                                             "FIND_PACKAGE_MESSAGE_DETAILS_PkgConfig:",
                                             "FIND_PACKAGE_MESSAGE_DETAILS_Protobuf:",
                                             "FIND_PACKAGE_MESSAGE_DETAILS_Threads:",
@@ -187,9 +186,7 @@ TEST(ClientOnly, LooksForNothingButWhatTheClientNeeds) {
     EXPECT_TRUE(std::any_of(allowed.begin(), allowed.end(), [&](const std::string& prefix) {
       return line.starts_with(prefix);
     })) << line;
-    if (line.starts_with("__pkg_config_checked_")) {
-      EXPECT_THAT(line, StartsWith("__pkg_config_checked_BURSAR_GRPCPP:"));
-    }
+    EXPECT_THAT(line, Not(StartsWith("__pkg_config_checked_")));  // pkg_check_modules
   }
 }
 
