@@ -87,9 +87,9 @@ TEST_F(Package, EveryHeaderCompilesAloneAndReachesNoLibraryButTheStandardOne) {
   std::string sources;
   for (const std::string& header : FilesBelow(headers)) {
     const std::string text = ReadText(headers + "/" + header);
-    EXPECT_THAT(text,
-                AllOf(Not(HasSubstr("grpc")), Not(HasSubstr("google/")), Not(HasSubstr("absl/"))))
-        << header;
+    for (const std::string word : {"grpc", "google/", "absl/"}) {
+      EXPECT_EQ(text.find(word), std::string::npos) << header << " has " << word;
+    }
     std::string name = header;
     std::replace(name.begin(), name.end(), '/', '_');
     const std::string source = folder() + "/alone_" + name + ".cc";
