@@ -19,7 +19,7 @@ constexpr absl::string_view kOperator = "";
 constexpr absl::string_view kBuiltIn =
     "default-";  // what the built-in document's version begins with
 constexpr size_t kListsMax = 64;
-constexpr int kAttemptsMax = 10;
+constexpr int kAttemptsMax = 40;  // imports are rare: better late than given up
 constexpr size_t kJumpsShown = 3;
 
 std::string VersionText(int64_t operators, int64_t own) {

@@ -2,9 +2,11 @@
 // from what the database wrote down and what callers were told: I1 to I5.
 #include "integration/bank.h"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "support/soak.h"
 
@@ -161,9 +163,15 @@ TEST_F(Bank, ItsCheckerFindsWhatIsWrong) {
   admitted->statuses[0].after.reserved -= 1;  // decided on a state that never was
   EXPECT_TRUE(finds("I1"));
   *admitted = right;
-  admitted->end = admitted->begin - absl::Hours(1);  // answered before those that stand before it
-  EXPECT_TRUE(finds("I3"));
-  *admitted = right;
+  // Answered before those that stand before it; the first of its counters has none.
+  bool found = false;
+  for (auto one = admitted; one != seen_.end() && !found; ++one) {
+    if (one->delta.reserved <= 0) continue;
+    const absl::Time end = std::exchange(one->end, one->begin - absl::Hours(1));
+    found = finds("I3");
+    one->end = end;
+  }
+  EXPECT_TRUE(found) << "I3";
   admitted->id += " of another";  // acknowledged and not there
   EXPECT_TRUE(finds("I4"));
   *admitted = right;

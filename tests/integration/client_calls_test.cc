@@ -47,7 +47,7 @@ TEST_F(ClientCalls, AGuardKeepsItsHoldBeyondItsTtl) {
   ASSERT_TRUE(guard.allowed()) << guard.why_not();
   std::this_thread::sleep_for(2500ms);
   EXPECT_TRUE(guard.extension().ok()) << guard.extension().ToString();
-  EXPECT_EQ(fleet_.Sql("SELECT state FROM reservation WHERE id = 'long'"), "1");
+  EXPECT_EQ(fleet_.Sql("SELECT state FROM reservation WHERE request_id = 'long'"), "1");
   const auto settled = guard.Settle({.cost_nanousd = kCent});
   ASSERT_TRUE(settled.ok()) << settled.status().ToString();
   EXPECT_FALSE(settled->late);
