@@ -68,13 +68,14 @@ TEST_F(CommandRunTest, ImportsALogOnceThroughARestartAndAgain) {
   std::ofstream(log) << LinesFrom(0, kLines);
 
   StartedProgram import(Words({"record", "--stdin"}));
+  // The last quarter comes after the restart, so that the server dies in the middle.
   std::thread writer([&] { EXPECT_TRUE(import.Write(LinesFrom(0, kLines * 3 / 4))); });
   ASSERT_TRUE(Until([&] { return Records() >= 2000; })) << import.output();
   fleet_.server(0).Signal(SIGKILL);
   fleet_.server(0).Wait();
-  writer.join();  // it is read on while the server is away, as far as memory may go
   ASSERT_TRUE(Until([&] { return import.output().find("trying again") != std::string::npos; }));
   fleet_.Restart(0);
+  writer.join();
   EXPECT_TRUE(import.Write(LinesFrom(kLines * 3 / 4, kLines)));
   const Finished first = import.Wait();
   EXPECT_EQ(first.exit_code, 0) << first.output;

@@ -21,6 +21,7 @@ class StartedProgram {
  public:
   explicit StartedProgram(const std::vector<std::string>& arguments)
       : output_path_(folder_.path() + "/output") {
+    signal(SIGPIPE, SIG_IGN);  // a program that ended early is a false of Write
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
     input_ = ends[1];
@@ -31,6 +32,7 @@ class StartedProgram {
     pid_ = fork();
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
+      signal(SIGPIPE, SIG_DFL);
       dup2(ends[0], STDIN_FILENO);
       dup2(output, STDOUT_FILENO);
       dup2(output, STDERR_FILENO);
