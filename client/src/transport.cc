@@ -221,6 +221,10 @@ std::string PrepareCall(const Transport& transport, std::chrono::steady_clock::t
 
 Status ToStatus(const grpc::Status& status) {
   if (status.ok()) return {};
+  // Nobody here cancels: a server that stops cuts off what has just arrived.
+  if (status.error_code() == grpc::StatusCode::CANCELLED) {
+    return {StatusCode::kUnavailable, "the call was cut off before it was answered"};
+  }
   return {static_cast<StatusCode>(status.error_code()), status.error_message(),
           Details(status.error_details())};
 }

@@ -79,5 +79,11 @@ TEST(ToStatus, SurvivesDetailsThatAreNone) {
   EXPECT_TRUE(ToStatus(grpc::Status::OK).ok());
 }
 
+TEST(ToStatus, ACallThatWasCutOffIsToBeRepeated) {
+  const Status status = ToStatus({grpc::StatusCode::CANCELLED, "CANCELLED"});
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.message(), "the call was cut off before it was answered");
+}
+
 }  // namespace
 }  // namespace bursar::internal

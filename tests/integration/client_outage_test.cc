@@ -43,6 +43,7 @@ struct Seen {
   std::atomic<int> failed_checks = 0;
   std::mutex mutex;
   steady_clock::duration longest_check{};
+  std::string last_failure;
 };
 
 // Agents that call until `stop`: check, then settle in the background.
@@ -74,6 +75,10 @@ class Agents {
     }
     if (!guard.check().ok()) {
       ++seen_.failed_checks;
+      {
+        const std::lock_guard lock(seen_.mutex);
+        seen_.last_failure = guard.check().status().ToString();
+      }
       std::this_thread::sleep_for(2ms);
     } else if (!guard.allowed()) {
       ++seen_.denied_offline;
@@ -212,7 +217,7 @@ TEST(ClientOutage, ARollingRestartFailsNoCall) {
   std::cout << seen.calls << " calls, " << seen.failed_checks << " failed, longest check "
             << std::chrono::duration_cast<std::chrono::milliseconds>(seen.longest_check).count()
             << " ms" << std::endl;
-  EXPECT_EQ(seen.failed_checks, 0);
+  EXPECT_EQ(seen.failed_checks, 0) << seen.last_failure;
   EXPECT_EQ(seen.allowed, seen.calls);
   ExpectDelivered(client, fleet, "rolling");
   fleet.ExpectConserved();
