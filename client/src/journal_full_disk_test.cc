@@ -91,6 +91,11 @@ TEST(FullDisk, TheJournalSaysSoLosesNothingAndGoesOnWhenThereIsRoom) {
       EXPECT_THAT(full.message(), HasSubstr("No space left on device"));
       EXPECT_GT(appended, 30);
       EXPECT_EQ(journal->not_done(), static_cast<uint64_t>(appended));
+      const TemporaryFolder elsewhere;  // should the process die now
+      fs::copy(root, elsewhere.path() + "/left", fs::copy_options::recursive);
+      const Journal::Adopted left = OpenJournal(elsewhere.path() + "/left", &set_aside)->Adopt();
+      EXPECT_EQ(left.records, static_cast<uint64_t>(appended));
+      EXPECT_EQ(left.corrupt, 0u);  // no torn tail is left
       fs::remove(disk.path() + "/ballast");
       for (int i = 0; i < 5; ++i) {
         const Status status = journal->Append({Numbered(appended++)});
@@ -102,7 +107,7 @@ TEST(FullDisk, TheJournalSaysSoLosesNothingAndGoesOnWhenThereIsRoom) {
     const Journal::Adopted adopted = journal->Adopt();
     journal->Commit();
     EXPECT_EQ(adopted.records, static_cast<uint64_t>(appended));
-    EXPECT_EQ(adopted.corrupt, 0u);  // no torn tail was left
+    EXPECT_EQ(adopted.corrupt, 0u);
     const auto taken = journal->Take(kAll);
     ASSERT_EQ(taken.entries.size(), static_cast<size_t>(appended));
     for (int i = 0; i < appended; ++i) {
