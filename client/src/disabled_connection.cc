@@ -11,7 +11,8 @@ class DisabledConnection final : public Connection {
     CheckResponse response;
     response.decision = Decision::kAllow;
     response.reason = kReason;
-    for (const RecordRequest& record : request.settle) response.settled.emplace_back(Answer(record));
+    for (const RecordRequest& record : request.settle)
+      response.settled.emplace_back(Answer(record));
     return response;
   }
   StatusOr<RecordResponse> Record(const RecordRequest& request, const CallOptions&) override {

@@ -12,12 +12,12 @@ using namespace std::chrono_literals;
 
 class TelemetryTest : public ::testing::Test {
  protected:
-  Telemetry Make(double sample_ratio) {
+  bursar::Telemetry Make(double sample_ratio) {
     const auto client = Client::Connect(
         {.endpoint = fleet_.server(0).address(), .subject = {.user = "ada", .run = "run-1"}});
     EXPECT_TRUE(client.ok()) << client.status().ToString();
     Status problem;
-    Telemetry telemetry =
+    bursar::Telemetry telemetry =
         MakeTelemetry({.sample_ratio = sample_ratio, .client = *client}, &problem);
     EXPECT_TRUE(problem.ok()) << problem.ToString();
     return telemetry;
@@ -27,7 +27,7 @@ class TelemetryTest : public ::testing::Test {
 };
 
 TEST_F(TelemetryTest, ToolAndApiCallsAreCallsThatCostNothingWhateverIsSampled) {
-  const Telemetry telemetry = Make(0);
+  const bursar::Telemetry telemetry = Make(0);
   const Span step = telemetry.StartSpan("answer");
   for (int i = 0; i < 3; ++i) {
     Span tool = step.StartSpan("search", {{"index", "docs"}}, SpanKind::kTool);
@@ -54,7 +54,7 @@ TEST_F(TelemetryTest, ToolAndApiCallsAreCallsThatCostNothingWhateverIsSampled) {
 TEST_F(TelemetryTest, NoSampleRatioLosesMoney) {
   int64_t told = 0;
   for (const double ratio : {0.0, 0.5, 1.0}) {
-    const Telemetry telemetry = Make(ratio);
+    const bursar::Telemetry telemetry = Make(ratio);
     for (int i = 1; i <= 50; ++i) {
       told += i;
       ASSERT_TRUE(
@@ -70,7 +70,7 @@ TEST_F(TelemetryTest, NoSampleRatioLosesMoney) {
 
 // What is too long or no text is cut by the port, not refused by the server.
 TEST_F(TelemetryTest, TheServerTakesWhateverASpanIsCalled) {
-  const Telemetry telemetry = Make(1);
+  const bursar::Telemetry telemetry = Make(1);
   const std::string endless = "line\nbreak\xFF" + std::string(20'000, 'x');
   {
     Span span = telemetry.StartSpan(endless, {{"user", endless}}, SpanKind::kTool);
