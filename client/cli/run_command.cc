@@ -123,9 +123,18 @@ EnvironmentChanges RunCommand::EnvironmentFor(const CappedRun& run, const Server
     const auto whole = std::filesystem::absolute(path, error);
     return error ? path : whole.string();
   };
-  // A key that was not given by a flag the command finds where we found it.
+  // What was not given by a flag the command finds where we found it.
   const auto found = ClientOptionsFromEnvironment();
   const ClientOptions& used = server.options();
+  if (!found.ok() || found->tls != used.tls) changes["BURSAR_TLS"] = used.tls ? "1" : "0";
+  const auto tell = [&](const char* name, std::string ClientOptions::*field, bool is_path) {
+    if (used.*field == (found.ok() ? (*found).*field : "")) return;
+    changes[name] = is_path ? absolute(used.*field) : used.*field;
+  };
+  tell("BURSAR_TLS_CA_FILE", &ClientOptions::tls_ca_file, true);
+  tell("BURSAR_TLS_CERTIFICATE_FILE", &ClientOptions::tls_certificate_file, true);
+  tell("BURSAR_TLS_KEY_FILE", &ClientOptions::tls_key_file, true);
+  tell("BURSAR_TLS_SERVER_NAME", &ClientOptions::tls_server_name, false);
   const bool flags =
       !found.ok() || found->api_key != used.api_key || found->api_key_file != used.api_key_file;
   if (!child_key_file_.empty()) {

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "cli/program_fixture.h"
+#include "testing/certificates.h"
 #include "testing/temporary_folder.h"
 
 namespace bursar::cli {
@@ -118,6 +119,31 @@ TEST_F(RunTest, TheCommandFindsItsRunAndItsServer) {
   EXPECT_EQ(testing::ReadFile(Path("out")), "r,r,," + at + ",admin-key,\n");
   EXPECT_EQ(RunScript(print, {"--api-key", "admin-key", "--child-key-file", Path("agent.key")}), 0);
   EXPECT_EQ(testing::ReadFile(Path("out")), "r,r,," + at + ",," + Path("agent.key") + "\n");
+}
+
+TEST_F(RunTest, TheCommandGetsTheFlagsOfTls) {
+  const testing::Certificates certificates(folder_.path());
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back({testing::ReadFile(certificates.Key("server")),
+                                    testing::ReadFile(certificates.Pem("server"))});
+  testing::FakeServer secure(grpc::SslServerCredentials(ssl));
+  secure.create_budget = server_.create_budget;
+  secure.status = server_.status;
+  secure.costs = server_.costs;
+  secure.delete_budget = server_.delete_budget;
+  const std::string print =
+      "echo \"$BURSAR_TLS,$BURSAR_TLS_CA_FILE,$BURSAR_TLS_SERVER_NAME,$BURSAR_TLS_KEY_FILE\" >" +
+      Path("out");
+  const std::string near = std::filesystem::relative(certificates.Pem("ca"));
+  EXPECT_EQ(RunProgram({"run", "--budget", "0.50", "--endpoint", secure.endpoint(), "--tls-ca-file",
+                        near, "--tls-server-name", "purse", "--", "sh", "-c", print},
+                       out_, err_),
+            0)
+      << err_.str();
+  const std::string whole = std::filesystem::absolute(near);
+  EXPECT_EQ(testing::ReadFile(Path("out")), "1," + whole + ",purse,\n");
+  EXPECT_EQ(RunScript(print), 0);
+  EXPECT_EQ(testing::ReadFile(Path("out")), ",,,\n");
 }
 
 TEST_F(RunTest, ARunWithinARunStaysBelowTheOuterCap) {
