@@ -201,6 +201,20 @@ TEST_F(RunTest, WarnsAtEachPercentageOnce) {
             "bursar: the run r cost $0.48 (12 calls)\n");
 }
 
+TEST_F(RunTest, TwoPercentagesAtOnceAreOneWarning) {
+  const auto look = server_.status;
+  server_.status = [&](const v1::GetBudgetStatusRequest& request,
+                       v1::GetBudgetStatusResponse* response) {
+    if (looks_ == 1) spent_ = kLimit * 95 / 100;  // from nothing, past 75 % and 90 %
+    if (looks_ == 3) testing::WriteFile(Path("end"), "");
+    return look(request, response);
+  };
+  EXPECT_EQ(RunScript(WaitFor("end")), 0);
+  EXPECT_EQ(err_.str(),
+            "bursar: the run r has spent 95.0 % of its $0.50\n"
+            "bursar: the run r cost $0.475 (12 calls)\n");
+}
+
 TEST_F(RunTest, EndsTheCommandAndAllThatItStartedWhenTheCapIsSpent) {
   spent_ = kLimit + 20'000'000;
   // The child of the command does not hear SIGTERM; its process group is ended after the grace.
