@@ -38,6 +38,9 @@ bool IsOfTheMoment(const Status& status) {
          status.code() == StatusCode::kDeadlineExceeded || status.code() == StatusCode::kAborted;
 }
 
+// Who no longer reads what we say is no concern of the command's.
+bool IsForTheCommand(int signal) { return signal != 0 && signal != SIGCHLD && signal != SIGPIPE; }
+
 // Tries again while the server is away, for as long as --timeout; a signal ends that.
 template <typename Attempt>
 auto Insist(const Attempt& attempt, const Server& server, Signals& signals) -> decltype(attempt()) {
@@ -51,9 +54,7 @@ auto Insist(const Attempt& attempt, const Server& server, Signals& signals) -> d
       status = result.status();
     }
     if (!IsOfTheMoment(status) || Clock::now() + kRetryPause >= end) return result;
-    if (const int signal = signals.Wait(kRetryPause); signal != 0 && signal != SIGCHLD) {
-      return result;
-    }
+    if (IsForTheCommand(signals.Wait(kRetryPause))) return result;
   }
 }
 
@@ -173,7 +174,7 @@ int RunCommand::Run(Server& server, Output& output) {
   if (const Status status = cap.Create(*limit_nanousd_, warn_percents_); !status.ok()) {
     return FailCreate(status, cap, server, output);
   }
-  Signals signals({SIGINT, SIGTERM, SIGHUP, SIGCHLD});
+  Signals signals({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE});
   Ended ended;
   {
     const auto child = ChildProcess::Start(words_, EnvironmentFor(cap.run(), server));
@@ -196,7 +197,7 @@ RunCommand::Ended RunCommand::Attend(const RunCap& cap, Server& server, ChildPro
   bool told = false;
   while (true) {
     const int signal = signals.Wait(kTick);
-    if (signal != 0 && signal != SIGCHLD) child.Signal(signal);
+    if (IsForTheCommand(signal)) child.Signal(signal);
     const auto exit_code = child.Poll();
     for (const std::string& sentence : watch.TakeSentences()) {
       output.err << "bursar: " << sentence << std::endl;

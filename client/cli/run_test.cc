@@ -1,5 +1,7 @@
 // bursar run: a real command under a cap, against a server in this process.
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <filesystem>
@@ -233,6 +235,30 @@ TEST_F(RunTest, EndsTheCommandAndAllThatItStartedWhenTheCapIsSpent) {
   EXPECT_EQ(deleted_, "budgets/run-r");
 }
 
+TEST_F(RunTest, WhatTheCommandLeavesToUsIsNotWaitedForOnceItIsDead) {
+  // As process 1 of a container: what outlives its parent becomes ours.
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  spent_ = kLimit;
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string script = "trap 'exit 0' TERM; (trap 'sleep 0.3; exit 0' TERM; " +
+                             WaitFor("never") + ") & " + WaitFor("never");
+  EXPECT_EQ(RunScript(script, {"--grace", "60s"}), 3);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(40));
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a zombie is left";
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_F(RunTest, ACommandIsWaitedForWhereWhoStartedUsIgnoredTheEndOfChildren) {
+  const auto before = signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(RunScript("exit 7"), 7);
+  EXPECT_EQ(signal(SIGCHLD, before), SIG_IGN) << "and is put back";
+}
+
+TEST_F(RunTest, WhoNoLongerReadsWhatItSaysEndsNothing) {
+  EXPECT_EQ(RunScript("trap 'exit 9' PIPE; kill -PIPE $PPID; sleep 0.3; exit 5"), 5);
+  EXPECT_EQ(deleted_, "budgets/run-r");
+}
+
 TEST_F(RunTest, NoKillLetsItGoOn) {
   spent_ = kLimit;
   EXPECT_EQ(RunScript("sleep 0.3; exit 5", {"--no-kill"}), 5);
@@ -255,7 +281,7 @@ TEST_F(RunTest, AHoldThatFillsTheCapIsNoReasonToEndIt) {
 }
 
 TEST_F(RunTest, PassesSignalsOn) {
-  for (const char* signal : {"TERM", "INT", "HUP"}) {
+  for (const char* signal : {"TERM", "INT", "HUP", "QUIT", "USR1", "USR2"}) {
     const std::string script = std::string("trap 'exit 9' ") + signal + "; kill -" + signal +
                                " $PPID; " + WaitFor("never");
     EXPECT_EQ(RunScript(script), 9) << signal;
