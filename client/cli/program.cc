@@ -236,9 +236,7 @@ int RunChosen(Program& program, std::ostream& out, std::ostream& err) {
   return chosen.Run(**server, output);
 }
 
-}  // namespace
-
-int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+int RunWords(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   Program program;
   try {
     program.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -261,6 +259,15 @@ int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std
   const auto mark = std::find(arguments.begin(), arguments.end(), "--");
   if (mark != arguments.end()) program.run->SetCommandLine({mark + 1, arguments.end()});
   return RunChosen(program, out, err);
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  const int code = RunWords(arguments, out, err);
+  if (out.flush()) return code;
+  err << "bursar: the answer could not be written to standard output, or not all of it\n";
+  return code == kExitOk ? kExitFailed : code;
 }
 
 }  // namespace bursar::cli
