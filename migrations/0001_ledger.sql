@@ -130,6 +130,7 @@ CREATE TABLE usage_record (
   guardrails jsonb,                   -- [{"name", "action", "stage"}]
   cost_nanousd bigint NOT NULL,
   cost_basis smallint NOT NULL,       -- bursar.v1.CostBasis
+  cache_savings_nanousd bigint NOT NULL DEFAULT 0,  -- what cache_read_tokens would have cost more, uncached
   price_version text NOT NULL,
   priced_as text,
   unpriced smallint NOT NULL,         -- 1 if it has no price; -1 if it is the adjustment that gives one

@@ -27,6 +27,7 @@
 #include "postgres/pg_ledger_store.h"
 #include "postgres/pg_ledger_view.h"
 #include "postgres/pg_price_store.h"
+#include "postgres/pg_rollups.h"
 #include "postgres/role_settings.h"
 #include "pricing/price_books.h"
 #include "rpc/rpc_server.h"
@@ -35,7 +36,7 @@
 namespace bursar {
 namespace {
 
-constexpr int kPoolSessions = 5;  // two query threads, keys, prices, partitions
+constexpr int kPoolSessions = 6;  // two query threads, keys, prices, partitions, rollups
 
 // Written beside its name and moved there, so that nobody reads half a key.
 absl::Status WriteSecretFile(const std::string& path, const std::string& text) {
@@ -62,6 +63,7 @@ struct App::Parts {
   Clock clock;
   metrics::Metrics metrics;
   std::atomic<bool> database_answers{true};
+  std::atomic<bool> stopping{false};
   bool started = false;  // said so in the log, so that the stop is said too
 
   std::unique_ptr<postgres::Cluster> cluster;
@@ -209,6 +211,11 @@ absl::Status App::Serve() {
         ASSIGN_OR_RETURN(auto session, postgres::Session::Connect(p.session_options));
         return postgres::MakePartitions(*session);
       }));
+  p.periodic.push_back(
+      std::make_unique<Periodic>("merge_rollups", absl::Seconds(1), [&p]() -> absl::Status {
+        ASSIGN_OR_RETURN(auto session, p.pool->Take());
+        return postgres::MergeRollups(*session, [&p] { return p.stopping.load(); });
+      }));
   p.started = true;
   Log(LogLevel::kInfo, "server_started",
       {{"listen", p.rpc->address()},
@@ -229,6 +236,7 @@ void App::KeepDatabaseRunning() {
 
 void App::Stop() {
   Parts& p = *parts_;
+  p.stopping = true;
   if (p.sweeper) p.sweeper->Stop();
   p.periodic.clear();
   if (p.rpc) p.rpc->Drain(p.clock.Now() + p.config.drain_timeout);

@@ -98,21 +98,30 @@ ChildProcess::~ChildProcess() {
 }
 
 std::optional<int> ChildProcess::Poll() {
-  if (exit_code_) return exit_code_;
-  int status = 0;
-  if (waitpid(pid_, &status, WNOHANG | WUNTRACED) != pid_) return std::nullopt;
+  // The whole group first: process 1 of a container inherits what the command leaves behind.
+  for (const pid_t whom : {-pid_, pid_}) {
+    int status = 0;
+    pid_t changed = 0;
+    while ((changed = waitpid(whom, &status, WNOHANG | WUNTRACED)) > 0) {
+      if (changed == pid_) Note(status);
+    }
+  }
+  return exit_code_;
+}
+
+void ChildProcess::Note(int status) {
   if (WIFSTOPPED(status)) {
     StopToo();
   } else {
     exit_code_ = WIFSIGNALED(status) ? kExitSignal + WTERMSIG(status) : WEXITSTATUS(status);
   }
-  return exit_code_;
 }
 
 void ChildProcess::Signal(int signal) const {
   kill(-pid_, signal);
   // What is stopped would not notice that it is to end.
-  if (signal != SIGKILL) kill(-pid_, SIGCONT);
+  const bool ends = signal != SIGUSR1 && signal != SIGUSR2;
+  if (ends && signal != SIGKILL) kill(-pid_, SIGCONT);
 }
 
 bool ChildProcess::IsAnyLeft() const { return kill(-pid_, 0) == 0; }

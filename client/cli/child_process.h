@@ -41,6 +41,7 @@ class ChildProcess {
  private:
   ChildProcess(pid_t pid, int terminal) : pid_(pid), terminal_(terminal) {}
 
+  void Note(int status);  // what waitpid said of the command
   void GiveTerminal(pid_t group) const;
   void StopToo() const;
 

@@ -50,6 +50,7 @@ TEST_F(CompletionTest, KnowsCommandsAndFlags) {
       {{"bursar", "costs", "--b"}, "--by --bucket"},
       {{"bursar", "prices", "import", "--r"}, "--replace"},
       {{"bursar", "--ver"}, "--version"},
+      {{"bursar", "status", "--tls-s"}, "--tls-server-name"},
       {{"bursar", "frobnicate", "--use"}, ""},
       {{"bursar", "costs", ""}, ""},
   };
@@ -72,6 +73,8 @@ TEST_F(CompletionTest, KnowsTheWordsThatFlagsTake) {
       {{"bursar", "budgets", "freeze", ""}, "run-cap user-day"},
       {{"bursar", "budgets", "create", ""}, ""},
       {{"bursar", "prices", "import", "pr"}, "prices.json"},
+      {{"bursar", "status", "--tls-ca-file", "pri"}, "prices.json"},
+      {{"bursar", "status", "--tls", "--tls-server-name", "pri"}, ""},
       {{"bursar", "budgets", "apply", "-f", "pri"}, "prices.json"},
       {{"bursar", "run", "--budget", "1", "--", "bursa"}, "bursar"},
       {{"bursar", "run", "--", "cat", "--json", "pri"}, "prices.json"},

@@ -15,6 +15,11 @@ struct GlobalFlags {
   std::optional<std::string> endpoint;
   std::optional<std::string> api_key;
   std::optional<std::string> api_key_file;
+  std::optional<bool> tls;
+  std::optional<std::string> tls_ca_file;
+  std::optional<std::string> tls_certificate_file;
+  std::optional<std::string> tls_key_file;
+  std::optional<std::string> tls_server_name;
   bool allow_insecure_plaintext = false;
   std::optional<std::chrono::nanoseconds> timeout;
   bool json = false;
@@ -23,8 +28,12 @@ struct GlobalFlags {
   void AddTo(CLI::App& app, const std::string& timeout_text);
 
   // `base` (environment and file) with what the flags say instead. A key of either kind replaces
-  // both.
+  // both. As in the environment, a TLS setting of any kind switches TLS on, and --tls=false has the
+  // last word.
   ClientOptions Over(ClientOptions base) const;
+
+ private:
+  void AddTlsTo(CLI::App& app);
 };
 
 }  // namespace bursar::cli

@@ -36,9 +36,9 @@ constexpr char kDescription[] = "The purse of a fleet of LLM agents: asks, recor
 constexpr char kShortFooter[] =
     "`bursar --help` says how server and key are found, and what exit codes mean.";
 constexpr char kFooter[] =
-    "The server and the key: flags, else BURSAR_ENDPOINT, BURSAR_API_KEY and BURSAR_API_KEY_FILE,\n"
-    "else the lines `endpoint = ...`, `api_key = ...`, `api_key_file = ...` of\n"
-    "~/.config/bursar/config.\n\n"
+    "The server and the key: flags, else BURSAR_ENDPOINT, BURSAR_API_KEY, BURSAR_API_KEY_FILE and\n"
+    "BURSAR_TLS..., else the lines `endpoint = ...`, `api_key = ...`, `api_key_file = ...`,\n"
+    "`tls_ca_file = ...` and so on of ~/.config/bursar/config.\n\n"
     "Exit codes:\n"
     "  0  done; a check was allowed\n"
     "  1  the server or the network failed, or what was asked for is not there\n"
@@ -238,9 +238,7 @@ int RunChosen(Program& program, std::ostream& out, std::ostream& err) {
   return chosen.Run(**server, output);
 }
 
-}  // namespace
-
-int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+int RunWords(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   Program program;
   try {
     program.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -263,6 +261,15 @@ int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std
   const auto mark = std::find(arguments.begin(), arguments.end(), "--");
   if (mark != arguments.end()) program.run->SetCommandLine({mark + 1, arguments.end()});
   return RunChosen(program, out, err);
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  const int code = RunWords(arguments, out, err);
+  if (out.flush()) return code;
+  err << "bursar: the answer could not be written to standard output, or not all of it\n";
+  return code == kExitOk ? kExitFailed : code;
 }
 
 }  // namespace bursar::cli

@@ -30,8 +30,10 @@ class ProgramTest : public ::testing::Test {
   void SetUp() override {
     // Neither the user's own key nor file may take part.
     setenv("HOME", ::testing::TempDir().c_str(), 1);
-    for (const char* name : {"BURSAR_ENDPOINT", "BURSAR_API_KEY", "BURSAR_API_KEY_FILE",
-                             "BURSAR_RUN", "BURSAR_ROOT_RUN"}) {
+    for (const char* name :
+         {"BURSAR_ENDPOINT", "BURSAR_API_KEY", "BURSAR_API_KEY_FILE", "BURSAR_RUN",
+          "BURSAR_ROOT_RUN", "BURSAR_TLS", "BURSAR_TLS_CA_FILE", "BURSAR_TLS_CERTIFICATE_FILE",
+          "BURSAR_TLS_KEY_FILE", "BURSAR_TLS_SERVER_NAME"}) {
       unsetenv(name);
     }
   }

@@ -197,6 +197,29 @@ TEST_F(ProgramTest, AnUnreachableServerIsOneSentence) {
             "`bursar-server` or set BURSAR_ENDPOINT\n");
 }
 
+// A disk that is full.
+struct FullDisk final : std::streambuf {
+  int_type overflow(int_type) override { return traits_type::eof(); }
+};
+
+TEST_F(ProgramTest, AnAnswerThatCannotBeWrittenIsAFailure) {
+  server_.status = Say<v1::GetBudgetStatusResponse>("");
+  FullDisk full;
+  std::ostream out(&full);
+  for (const Words& words : {Words{"status"}, Words{"status", "--json"}, Words{"--version"}}) {
+    out.clear();
+    err_.str("");
+    Words all = words;
+    all.insert(all.end(), {"--endpoint", server_.endpoint()});
+    EXPECT_EQ(RunProgram(all, out, err_), 1);
+    EXPECT_EQ(err_.str(),
+              "bursar: the answer could not be written to standard output, or not all of it\n");
+  }
+  server_.check = Say<v1::CheckBudgetResponse>("decision: DECISION_DENY");
+  out.clear();
+  EXPECT_EQ(RunProgram({"check", "--cost", "1", "--endpoint", server_.endpoint()}, out, err_), 3);
+}
+
 TEST_F(ProgramTest, AWrongWordIsNamedWithTheNearestAndExitsWith2) {
   const std::pair<Words, const char*> kCases[] = {
       {{"chekc"}, "unknown command \"chekc\"; did you mean check? (`bursar --help` shows all)"},

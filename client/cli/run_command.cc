@@ -38,6 +38,9 @@ bool IsOfTheMoment(const Status& status) {
          status.code() == StatusCode::kDeadlineExceeded || status.code() == StatusCode::kAborted;
 }
 
+// Who no longer reads what we say is no concern of the command's.
+bool IsForTheCommand(int signal) { return signal != 0 && signal != SIGCHLD && signal != SIGPIPE; }
+
 // Tries again while the server is away, for as long as --timeout; a signal ends that.
 template <typename Attempt>
 auto Insist(const Attempt& attempt, const Server& server, Signals& signals) -> decltype(attempt()) {
@@ -51,9 +54,7 @@ auto Insist(const Attempt& attempt, const Server& server, Signals& signals) -> d
       status = result.status();
     }
     if (!IsOfTheMoment(status) || Clock::now() + kRetryPause >= end) return result;
-    if (const int signal = signals.Wait(kRetryPause); signal != 0 && signal != SIGCHLD) {
-      return result;
-    }
+    if (IsForTheCommand(signals.Wait(kRetryPause))) return result;
   }
 }
 
@@ -123,9 +124,18 @@ EnvironmentChanges RunCommand::EnvironmentFor(const CappedRun& run, const Server
     const auto whole = std::filesystem::absolute(path, error);
     return error ? path : whole.string();
   };
-  // A key that was not given by a flag the command finds where we found it.
+  // What was not given by a flag the command finds where we found it.
   const auto found = ClientOptionsFromEnvironment();
   const ClientOptions& used = server.options();
+  if (!found.ok() || found->tls != used.tls) changes["BURSAR_TLS"] = used.tls ? "1" : "0";
+  const auto tell = [&](const char* name, std::string ClientOptions::*field, bool is_path) {
+    if (used.*field == (found.ok() ? (*found).*field : "")) return;
+    changes[name] = is_path ? absolute(used.*field) : used.*field;
+  };
+  tell("BURSAR_TLS_CA_FILE", &ClientOptions::tls_ca_file, true);
+  tell("BURSAR_TLS_CERTIFICATE_FILE", &ClientOptions::tls_certificate_file, true);
+  tell("BURSAR_TLS_KEY_FILE", &ClientOptions::tls_key_file, true);
+  tell("BURSAR_TLS_SERVER_NAME", &ClientOptions::tls_server_name, false);
   const bool flags =
       !found.ok() || found->api_key != used.api_key || found->api_key_file != used.api_key_file;
   if (!child_key_file_.empty()) {
@@ -164,7 +174,7 @@ int RunCommand::Run(Server& server, Output& output) {
   if (const Status status = cap.Create(*limit_nanousd_, warn_percents_); !status.ok()) {
     return FailCreate(status, cap, server, output);
   }
-  Signals signals({SIGINT, SIGTERM, SIGHUP, SIGCHLD});
+  Signals signals({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE});
   Ended ended;
   {
     const auto child = ChildProcess::Start(words_, EnvironmentFor(cap.run(), server));
@@ -187,7 +197,7 @@ RunCommand::Ended RunCommand::Attend(const RunCap& cap, Server& server, ChildPro
   bool told = false;
   while (true) {
     const int signal = signals.Wait(kTick);
-    if (signal != 0 && signal != SIGCHLD) child.Signal(signal);
+    if (IsForTheCommand(signal)) child.Signal(signal);
     const auto exit_code = child.Poll();
     for (const std::string& sentence : watch.TakeSentences()) {
       output.err << "bursar: " << sentence << std::endl;

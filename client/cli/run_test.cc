@@ -1,11 +1,14 @@
 // bursar run: a real command under a cap, against a server in this process.
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <filesystem>
 #include <mutex>
 
 #include "cli/program_fixture.h"
+#include "testing/certificates.h"
 #include "testing/temporary_folder.h"
 
 namespace bursar::cli {
@@ -120,6 +123,31 @@ TEST_F(RunTest, TheCommandFindsItsRunAndItsServer) {
   EXPECT_EQ(testing::ReadFile(Path("out")), "r,r,," + at + ",," + Path("agent.key") + "\n");
 }
 
+TEST_F(RunTest, TheCommandGetsTheFlagsOfTls) {
+  const testing::Certificates certificates(folder_.path());
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back({testing::ReadFile(certificates.Key("server")),
+                                    testing::ReadFile(certificates.Pem("server"))});
+  testing::FakeServer secure(grpc::SslServerCredentials(ssl));
+  secure.create_budget = server_.create_budget;
+  secure.status = server_.status;
+  secure.costs = server_.costs;
+  secure.delete_budget = server_.delete_budget;
+  const std::string print =
+      "echo \"$BURSAR_TLS,$BURSAR_TLS_CA_FILE,$BURSAR_TLS_SERVER_NAME,$BURSAR_TLS_KEY_FILE\" >" +
+      Path("out");
+  const std::string near = std::filesystem::relative(certificates.Pem("ca"));
+  EXPECT_EQ(RunProgram({"run", "--budget", "0.50", "--endpoint", secure.endpoint(), "--tls-ca-file",
+                        near, "--tls-server-name", "purse", "--", "sh", "-c", print},
+                       out_, err_),
+            0)
+      << err_.str();
+  const std::string whole = std::filesystem::absolute(near);
+  EXPECT_EQ(testing::ReadFile(Path("out")), "1," + whole + ",purse,\n");
+  EXPECT_EQ(RunScript(print), 0);
+  EXPECT_EQ(testing::ReadFile(Path("out")), ",,,\n");
+}
+
 TEST_F(RunTest, ARunWithinARunStaysBelowTheOuterCap) {
   setenv("BURSAR_RUN", "outer", 1);
   setenv("BURSAR_ROOT_RUN", "top", 1);
@@ -175,6 +203,20 @@ TEST_F(RunTest, WarnsAtEachPercentageOnce) {
             "bursar: the run r cost $0.48 (12 calls)\n");
 }
 
+TEST_F(RunTest, TwoPercentagesAtOnceAreOneWarning) {
+  const auto look = server_.status;
+  server_.status = [&](const v1::GetBudgetStatusRequest& request,
+                       v1::GetBudgetStatusResponse* response) {
+    if (looks_ == 1) spent_ = kLimit * 95 / 100;  // from nothing, past 75 % and 90 %
+    if (looks_ == 3) testing::WriteFile(Path("end"), "");
+    return look(request, response);
+  };
+  EXPECT_EQ(RunScript(WaitFor("end")), 0);
+  EXPECT_EQ(err_.str(),
+            "bursar: the run r has spent 95.0 % of its $0.50\n"
+            "bursar: the run r cost $0.475 (12 calls)\n");
+}
+
 TEST_F(RunTest, EndsTheCommandAndAllThatItStartedWhenTheCapIsSpent) {
   spent_ = kLimit + 20'000'000;
   // The child of the command does not hear SIGTERM; its process group is ended after the grace.
@@ -190,6 +232,30 @@ TEST_F(RunTest, EndsTheCommandAndAllThatItStartedWhenTheCapIsSpent) {
   std::string number, name, state;
   stat >> number >> name >> state;
   EXPECT_TRUE(state.empty() || state == "Z") << state;
+  EXPECT_EQ(deleted_, "budgets/run-r");
+}
+
+TEST_F(RunTest, WhatTheCommandLeavesToUsIsNotWaitedForOnceItIsDead) {
+  // As process 1 of a container: what outlives its parent becomes ours.
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  spent_ = kLimit;
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string script = "trap 'exit 0' TERM; (trap 'sleep 0.3; exit 0' TERM; " +
+                             WaitFor("never") + ") & " + WaitFor("never");
+  EXPECT_EQ(RunScript(script, {"--grace", "60s"}), 3);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(40));
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a zombie is left";
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_F(RunTest, ACommandIsWaitedForWhereWhoStartedUsIgnoredTheEndOfChildren) {
+  const auto before = signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(RunScript("exit 7"), 7);
+  EXPECT_EQ(signal(SIGCHLD, before), SIG_IGN) << "and is put back";
+}
+
+TEST_F(RunTest, WhoNoLongerReadsWhatItSaysEndsNothing) {
+  EXPECT_EQ(RunScript("trap 'exit 9' PIPE; kill -PIPE $PPID; sleep 0.3; exit 5"), 5);
   EXPECT_EQ(deleted_, "budgets/run-r");
 }
 
@@ -215,7 +281,7 @@ TEST_F(RunTest, AHoldThatFillsTheCapIsNoReasonToEndIt) {
 }
 
 TEST_F(RunTest, PassesSignalsOn) {
-  for (const char* signal : {"TERM", "INT", "HUP"}) {
+  for (const char* signal : {"TERM", "INT", "HUP", "QUIT", "USR1", "USR2"}) {
     const std::string script = std::string("trap 'exit 9' ") + signal + "; kill -" + signal +
                                " $PPID; " + WaitFor("never");
     EXPECT_EQ(RunScript(script), 9) << signal;

@@ -24,6 +24,21 @@ std::string WhyUnreachable(const std::string& message) {
   return message;
 }
 
+// Of a handshake that failed; null where none did.
+const char* WhyNoTls(const std::string& message) {
+  static constexpr std::pair<const char*, const char*> kReasons[] = {
+      {"certificate verify failed",
+       "its certificate is of an authority that is not trusted; --tls-ca-file FILE would name one"},
+      {"is not in peer certificate",
+       "its certificate is for another name; --tls-server-name NAME would say which"},
+      {"wrong version number", "it does not speak TLS; --tls=false would do without"},
+  };
+  for (const auto& [sign, reason] : kReasons) {
+    if (message.find(sign) != std::string::npos) return reason;
+  }
+  return nullptr;
+}
+
 bool IsOfTheNetwork(const Status& status) {
   // The server's own UNAVAILABLE (its database is away) carries a reason.
   return status.code() == StatusCode::kUnavailable && status.reason().empty();
@@ -32,7 +47,9 @@ bool IsOfTheNetwork(const Status& status) {
 std::string Sentence(const Status& status, const std::string& endpoint,
                      std::chrono::nanoseconds timeout) {
   if (IsOfTheNetwork(status)) {
-    return "cannot reach the server at " + endpoint + ": " + WhyUnreachable(status.message()) +
+    const std::string start = "cannot reach the server at " + endpoint + ": ";
+    if (const char* why = WhyNoTls(status.message()); why != nullptr) return start + why;
+    return start + WhyUnreachable(status.message()) +
            "; start it with `bursar-server` or set BURSAR_ENDPOINT";
   }
   switch (status.code()) {

@@ -35,7 +35,8 @@ Signals::Signals(std::initializer_list<int> signals) {
   for (const int signal : signals) {
     struct sigaction before {};
     sigaction(signal, nullptr, &before);
-    if (before.sa_handler == SIG_IGN) continue;
+    // Who ignores SIGCHLD is told of no child, and never learns how it ended.
+    if (before.sa_handler == SIG_IGN && signal != SIGCHLD) continue;
     struct sigaction action {};
     action.sa_handler = Note;
     action.sa_flags = SA_RESTART;

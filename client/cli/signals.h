@@ -9,7 +9,7 @@
 namespace bursar::cli {
 
 // Signals as something to wait for instead of something that strikes. One that is ignored stays
-// so, as `nohup` wants it.
+// so, as `nohup` wants it; but for SIGCHLD, without which there is no waiting for a child.
 //
 // Signals are of the whole process: one object at a time, used by one thread. Its end puts back
 // what was before.

@@ -2,14 +2,10 @@
 
 #include <algorithm>
 
+#include "cli/display_width.h"
+
 namespace bursar::cli {
 namespace {
-
-size_t Width(const std::string& text) {
-  // Every byte but the continuation bytes of UTF-8 begins a character.
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
 
 // The characters before the decimal point, and from it on.
 struct Halves {
@@ -19,8 +15,8 @@ struct Halves {
 
 Halves Split(const std::string& text) {
   const size_t point = text.find('.');
-  if (point == std::string::npos) return {Width(text), 0};
-  return {Width(text.substr(0, point)), Width(text.substr(point))};
+  if (point == std::string::npos) return {DisplayWidth(text), 0};
+  return {DisplayWidth(text.substr(0, point)), DisplayWidth(text.substr(point))};
 }
 
 struct Layout {
@@ -35,11 +31,11 @@ void Fit(const std::string& cell, Align align, Layout* layout) {
     layout->halves.after = std::max(layout->halves.after, halves.after);
     layout->width = std::max(layout->width, layout->halves.before + layout->halves.after);
   }
-  layout->width = std::max(layout->width, Width(cell));
+  layout->width = std::max(layout->width, DisplayWidth(cell));
 }
 
 std::string Pad(const std::string& cell, Align align, const Layout& layout, bool is_title) {
-  const size_t blanks = layout.width - Width(cell);
+  const size_t blanks = layout.width - DisplayWidth(cell);
   if (align == Align::kLeft) return cell + std::string(blanks, ' ');
   if (align == Align::kRight || is_title || cell.empty()) return std::string(blanks, ' ') + cell;
   const size_t behind = layout.halves.after - Split(cell).after;
@@ -75,7 +71,7 @@ std::string Table::Render(const Palette& palette) const {
   std::vector<std::string> titles;
   for (size_t i = 0; i < columns_.size(); ++i) {
     titles.push_back(columns_[i].title);
-    layouts[i].width = std::max(layouts[i].width, Width(titles[i]));
+    layouts[i].width = std::max(layouts[i].width, DisplayWidth(titles[i]));
   }
 
   const auto line = [&](const std::vector<std::string>& cells, bool is_title) {

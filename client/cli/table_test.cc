@@ -31,6 +31,20 @@ TEST(Table, CountsCharactersNotBytes) {
   EXPECT_EQ(table.Render(), "NAME  N\nZo\xc3\xab   1\nZoey  2\n");
 }
 
+TEST(Table, CountsTheColumnsThatATerminalShows) {
+  Table table({{"USER"}, {"COST", Align::kPoint}});
+  table.AddRow({"\u5c71\u7530", "$1.5"});  // two ideographs of two columns each
+  table.AddRow({"zoe\u0308", "$0.25"});    // an accent that takes none
+  table.AddRow({"\U0001f680", "$10"});     // a rocket
+  table.AddRow({"a\xff", "$2"});           // no UTF-8
+  EXPECT_EQ(table.Render(),
+            "USER    COST\n"
+            "\u5c71\u7530   $1.5\n"
+            "zoe\u0308    $0.25\n"
+            "\U0001f680    $10\n"
+            "a\xff     $2\n");
+}
+
 TEST(Table, ColoursWholeLinesOnlyWhereWanted) {
   Table table({{"A"}});
   table.AddRow({"full"}, Emphasis::kAlarm);

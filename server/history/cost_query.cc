@@ -27,7 +27,6 @@ constexpr size_t kFiltersMax = 20;
 constexpr size_t kFilterValuesMax = 1000;
 constexpr int kPageSizeMax = 10'000;
 constexpr int64_t kTokenMicrosMax = 253'402'300'799'000'000;  // the year 9999
-constexpr int64_t kRangeDaysMax = 366 * 20;
 
 constexpr std::array<absl::string_view, 21> kDimensions = {
     "project",      "team",           "user",          "agent",    "workflow", "tool",
@@ -123,8 +122,7 @@ absl::Status ValidateRange(const CostQuery& query) {
   if (query.end <= query.start) {
     return usage::FieldError("end_time", "must be after start_time");
   }
-  if (query.end != absl::InfiniteFuture() &&
-      query.end - query.start > absl::Hours(24 * kRangeDaysMax)) {
+  if (query.end != absl::InfiniteFuture() && query.end - query.start > kRangeMax) {
     return usage::FieldError("end_time", "is more than 20 years after start_time; ask for less");
   }
   return absl::OkStatus();

@@ -14,6 +14,8 @@
 
 namespace bursar::history {
 
+inline constexpr absl::Duration kRangeMax = absl::Hours(24 * 366 * 20);  // of one question
+
 enum class Bucket { kNone, kHour, kDay, kWeek, kMonth };
 
 // A question about what was spent: QueryCostsRequest, checked and with its defaults filled in.
@@ -44,6 +46,7 @@ struct CostRow {
   int64_t cost_nanousd = 0;
   int64_t unpriced_calls = 0;
   int64_t estimated_nanousd = 0;
+  int64_t cache_savings_nanousd = 0;
   usage::TokenUsage tokens;  // without other_tokens and billed_units
   double success_rate = 0;   // succeeded / calls; 0 where there are no calls
   std::optional<absl::Duration> latency_p50, latency_p95, latency_p99, latency_max;
@@ -58,11 +61,14 @@ struct CostAnswer {
   std::string source;
 };
 
+inline constexpr int kSortedRowsMax = 100'000;
+
 class CostStore {
  public:
   virtual ~CostStore() = default;
   // All pages of a question see the records that its first page saw. UNAVAILABLE: the database
-  // cannot be reached, or took longer than 5 s. FieldError: the view is none.
+  // cannot be reached, or took longer than 5 s. FieldError: the view is none, the range is longer
+  // than 20 years, or more rows than kSortedRowsMax are to be ordered by latency_p95.
   virtual absl::StatusOr<CostAnswer> Query(absl::string_view tenant, const CostQuery& query) = 0;
 };
 

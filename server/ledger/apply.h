@@ -38,6 +38,8 @@ struct StoredRecord {
   int calls = 1;  // what it counts in budgets of calls: 0 if not executed, -1 if it takes one back
   RecordAnswer answer;  // budgets empty: they are of the moment
   std::string priced_as;
+  int64_t cache_savings_nanousd =
+      0;             // CostRow.cache_savings_nanousd; of an adjustment: a difference
   int unpriced = 0;  // 1 if it has no price; of an adjustment that gives it one: -1
   std::vector<Charge> charges;
   std::optional<Id> adjusts;  // the record that this one corrects: all amounts are differences

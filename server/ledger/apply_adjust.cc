@@ -78,6 +78,15 @@ absl::StatusOr<StoredRecord> Bookkeeper::DifferenceOf(const Adjust& adjust,
     difference.priced_as = cost->priced_as;
     answer.tokens = tokens;
     answer.tokens -= standing.answer.tokens;
+    // Savings go by the prices that the record was priced by first.
+    if (!reprice || standing.unpriced > 0) {
+      difference.cache_savings_nanousd =
+          book.CacheSavingsOf(of.model, tokens, standing.charge_time);
+    }
+    if (!reprice && standing.answer.cost_basis == usage::CostBasis::kPriced) {
+      difference.cache_savings_nanousd -=
+          book.CacheSavingsOf(of.model, standing.answer.tokens, standing.charge_time);
+    }
   }
   difference.unpriced = -standing.unpriced;
   answer.cost_nanousd = cost_nanousd - standing.answer.cost_nanousd;

@@ -100,8 +100,10 @@ void Bookkeeper::PriceTokens(StoredRecord& stored, const pricing::PriceBook& boo
   const pricing::PriceBook& newest = *state_.prices->newest;
   const usage::UsageRecord& used = stored.record.usage;
   RecordAnswer& answer = stored.answer;
+  const pricing::PriceBook* by = &book;
   auto cost = book.CostOf(used.model, answer.tokens, stored.charge_time);
   if (!cost && book.version() != newest.version()) {
+    by = &newest;
     cost = newest.CostOf(used.model, answer.tokens, stored.charge_time);
     answer.price_version = newest.version();
   }
@@ -109,6 +111,10 @@ void Bookkeeper::PriceTokens(StoredRecord& stored, const pricing::PriceBook& boo
   answer.cost_nanousd = cost->nanousd;
   answer.cost_basis = used.estimated ? CostBasis::kEstimated : CostBasis::kPriced;
   stored.priced_as = cost->priced_as;
+  if (!used.estimated) {
+    stored.cache_savings_nanousd =
+        by->CacheSavingsOf(used.model, answer.tokens, stored.charge_time);
+  }
 }
 
 // Frees what was held and charges what was used, in exactly the counters pinned at the check.

@@ -1,171 +1,206 @@
 #include "postgres/pg_cost_store.h"
 
+#include <algorithm>
+#include <span>
+
 #include "absl/strings/str_cat.h"
-#include "postgres/placeholders.h"
-#include "postgres/record_columns.h"
-#include "postgres/seen_by.h"
+#include "history/latency.h"
+#include "history/rollup.h"
+#include "postgres/cost_sql.h"
 #include "status_macros.h"
+#include "usage/field_error.h"
 
 namespace bursar::postgres {
 namespace {
 
-using history::Bucket;
 using history::CostQuery;
 using history::CostRow;
+using history::LatencyHistogram;
 
-// What is summed, in the order that ReadRow expects. An adjustment has the dimensions of its
-// record, and changes its cost and tokens; the call and all that happened in it are counted once.
-constexpr char kMeasures[] =
-    "coalesce(sum(calls), 0)::bigint AS calls, "
-    "count(*) FILTER (WHERE outcome = 2 AND adjusts IS NULL) AS failed_calls, "
-    "count(*) FILTER (WHERE attempt > 1) AS retried_calls, "
-    "count(*) FILTER (WHERE attempt > 1 AND outcome = 1) AS recovered_calls, "
-    "coalesce(sum(jsonb_array_length(guardrails)) FILTER (WHERE adjusts IS NULL), 0)::bigint "
-    "AS guardrail_hits, "
-    "coalesce(sum(cost_nanousd), 0)::bigint AS cost, "
-    "coalesce(sum(unpriced), 0)::bigint AS unpriced_calls, "
-    "coalesce(sum(cost_nanousd) FILTER (WHERE cost_basis <> 1), 0)::bigint AS estimated, "
-    "count(*) FILTER (WHERE outcome = 1 AND adjusts IS NULL) AS succeeded, "
-    "percentile_disc(0.50) WITHIN GROUP (ORDER BY latency_us) AS latency_p50, "
-    "percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_us) AS latency_p95, "
-    "percentile_disc(0.99) WITHIN GROUP (ORDER BY latency_us) AS latency_p99, "
-    "max(latency_us) AS latency_max";
-constexpr int kMeasureCount = 13;
-
-absl::string_view BucketUnit(Bucket bucket) {
-  static constexpr absl::string_view kUnits[] = {"", "hour", "day", "week", "month"};
-  return kUnits[static_cast<int>(bucket)];
-}
-
-// One SQL text and its parameters, grown together.
-class CostSql {
- public:
-  CostSql(absl::string_view tenant, const CostQuery& query) : query_(query) {
-    where_ = absl::StrCat("tenant_id = ", values_.Text(tenant),
-                          " AND charge_time >= ", values_.Time(query.start), " AND charge_time < ",
-                          query.end == absl::InfiniteFuture() ? "now()" : values_.Time(query.end));
-    if (query.as_of) {
-      absl::StrAppend(&where_, " AND ",
-                      SeenBy(values_.Time(*query.as_of), values_.Text(query.view)));
-    }
-    for (const auto& filter : query.filters) {
-      absl::StrAppend(&where_, " AND ", RecordFilter(filter, values_));
-    }
-  }
-
-  std::string Rows(int limit) {
-    std::string keys;
-    if (query_.bucket != Bucket::kNone) {
-      absl::StrAppend(&keys, "date_trunc('", BucketUnit(query_.bucket), "', charge_time, ",
-                      values_.Text(query_.time_zone), ") AS bucket, ");
-    }
-    std::string group;
-    const size_t key_count = query_.group_by.size() + (query_.bucket != Bucket::kNone ? 1 : 0);
-    for (const auto& dimension : query_.group_by) {
-      absl::StrAppend(&keys, RecordDimension(dimension, values_), ", ");
-    }
-    std::string positions;
-    for (size_t i = 1; i <= key_count; ++i) {
-      absl::StrAppend(&positions, i == 1 ? "" : ", ", i);
-    }
-    const std::string direction = query_.descending ? " DESC NULLS LAST" : " ASC NULLS LAST";
-    const std::string tie_break = query_.order_by == "bucket" ? ", cost DESC" : "";
-    return absl::StrCat(
-        "SELECT ", keys, kMeasures, TokenSums(), " FROM usage_record WHERE ", where_,
-        key_count == 0 ? " HAVING count(*) > 0" : absl::StrCat(" GROUP BY ", positions),
-        " ORDER BY ", query_.order_by, direction, tie_break,
-        key_count == 0 ? "" : absl::StrCat(", ", positions), " LIMIT ", limit, " OFFSET ",
-        query_.offset);
-  }
-
-  std::string Total() const {
-    return absl::StrCat("SELECT ", kMeasures, TokenSums(), " FROM usage_record WHERE ", where_);
-  }
-
-  Params TakeParams() { return values_.Take(); }
-
- private:
-  // Each class, then all of them as "tokens" to order by.
-  static std::string TokenSums() {
-    std::string sums, all;
-    for (int i = 0; i < usage::kTokenClasses; ++i) {
-      const auto name = usage::TokenClassName(static_cast<usage::TokenClass>(i));
-      absl::StrAppend(&sums, ", coalesce(sum(", name, "), 0)::bigint");
-      absl::StrAppend(&all, i == 0 ? "" : " + ", name);
-    }
-    return absl::StrCat(sums, ", coalesce(sum(", all, "), 0)::bigint AS tokens");
-  }
-
-  const CostQuery& query_;
-  Placeholders values_;
-  std::string where_;
+struct MeasuredRow {
+  CostRow row;
+  int64_t succeeded_calls = 0;
+  int64_t latency_max_us = -1;  // -1: no latency was given
+  LatencyHistogram latencies;
 };
 
-std::optional<absl::Duration> Micros(const Rows& rows, int row, int column) {
-  if (rows.IsNull(row, column)) return std::nullopt;
-  return absl::Microseconds(rows.Int(row, column));
+// The rates and percentiles, from the sums.
+CostRow Finish(MeasuredRow measured) {
+  CostRow& row = measured.row;
+  row.success_rate = row.calls == 0 ? 0
+                                    : static_cast<double>(measured.succeeded_calls) /
+                                          static_cast<double>(row.calls);
+  row.latency_p50 = measured.latencies.Percentile(0.50);
+  row.latency_p95 = measured.latencies.Percentile(0.95);
+  row.latency_p99 = measured.latencies.Percentile(0.99);
+  const auto bound = measured.latencies.UpperBound();
+  if (!bound || measured.latency_max_us < 0) return std::move(row);
+  // Of a later page, the greatest may be a call that its first page had not seen.
+  row.latency_max = std::min(absl::Microseconds(measured.latency_max_us), *bound);
+  // Nothing is slower than the slowest, whatever a bucket's middle says.
+  for (auto* percentile : {&row.latency_p50, &row.latency_p95, &row.latency_p99}) {
+    *percentile = std::min(**percentile, *row.latency_max);
+  }
+  return std::move(row);
 }
 
-void ReadMeasures(const Rows& rows, int row, int first, CostRow& out) {
-  out.calls = rows.Int(row, first);
-  out.failed_calls = rows.Int(row, first + 1);
-  out.retried_calls = rows.Int(row, first + 2);
-  out.recovered_calls = rows.Int(row, first + 3);
-  out.guardrail_hits = rows.Int(row, first + 4);
-  out.cost_nanousd = rows.Int(row, first + 5);
-  out.unpriced_calls = rows.Int(row, first + 6);
-  out.estimated_nanousd = rows.Int(row, first + 7);
-  const int64_t succeeded = rows.Int(row, first + 8);
-  out.success_rate =
-      out.calls == 0 ? 0 : static_cast<double>(succeeded) / static_cast<double>(out.calls);
-  out.latency_p50 = Micros(rows, row, first + 9);
-  out.latency_p95 = Micros(rows, row, first + 10);
-  out.latency_p99 = Micros(rows, row, first + 11);
-  out.latency_max = Micros(rows, row, first + 12);
-  for (int i = 0; i < usage::kTokenClasses; ++i) {
-    out.tokens.tokens[i] = rows.Int(row, first + kMeasureCount + i);
-  }
-}
-
-CostRow ReadRow(const Rows& rows, int row, const CostQuery& query) {
-  CostRow out;
-  int column = 0;
-  if (query.bucket != Bucket::kNone) out.bucket_start = rows.Time(row, column++);
-  for (const auto& dimension : query.group_by) {
-    out.group[dimension] = std::string(rows.Text(row, column++));
-  }
-  ReadMeasures(rows, row, column, out);
+// In the order of kRollupSums.
+MeasuredRow ReadMeasures(const Rows& rows, int row, int column) {
+  MeasuredRow out;
+  CostRow& sums = out.row;
+  int64_t* const fields[] = {&sums.calls,
+                             &out.succeeded_calls,
+                             &sums.failed_calls,
+                             &sums.retried_calls,
+                             &sums.recovered_calls,
+                             &sums.guardrail_hits,
+                             &sums.unpriced_calls,
+                             &sums.cost_nanousd,
+                             &sums.estimated_nanousd,
+                             &sums.cache_savings_nanousd};
+  ++column;  // records
+  for (int64_t* field : fields) *field = rows.Int(row, column++);
+  for (int64_t& tokens : sums.tokens.tokens) tokens = rows.Int(row, column++);
+  if (!rows.IsNull(row, column)) out.latency_max_us = rows.Int(row, column);
+  out.latencies.Add(rows.Text(row, column + 1));
   return out;
 }
+
+MeasuredRow ReadRow(const Rows& rows, int row, const CostQuery& query,
+                    std::span<const absl::Time> bucket_starts) {
+  int column = 1;
+  MeasuredRow out = ReadMeasures(rows, row, column + static_cast<int>(query.group_by.size()));
+  if (query.bucket != history::Bucket::kNone) {
+    out.row.bucket_start = bucket_starts[rows.Int(row, 0) - 1];
+  }
+  for (const auto& dimension : query.group_by) {
+    out.row.group[dimension] = std::string(rows.Text(row, column++));
+  }
+  return out;
+}
+
+void AddTo(MeasuredRow& total, const MeasuredRow& part) {
+  CostRow& sum = total.row;
+  const CostRow& row = part.row;
+  sum.calls += row.calls;
+  total.succeeded_calls += part.succeeded_calls;
+  sum.failed_calls += row.failed_calls;
+  sum.retried_calls += row.retried_calls;
+  sum.recovered_calls += row.recovered_calls;
+  sum.guardrail_hits += row.guardrail_hits;
+  sum.unpriced_calls += row.unpriced_calls;
+  sum.cost_nanousd += row.cost_nanousd;
+  sum.estimated_nanousd += row.estimated_nanousd;
+  sum.cache_savings_nanousd += row.cache_savings_nanousd;
+  sum.tokens += row.tokens;
+  total.latency_max_us = std::max(total.latency_max_us, part.latency_max_us);
+  total.latencies.Add(part.latencies);
+}
+
+// By latency_p95, which PostgreSQL does not know; rows without one last, equal ones as they came.
+void SortByLatency(std::vector<CostRow>& rows, bool descending) {
+  std::stable_sort(rows.begin(), rows.end(), [&](const CostRow& a, const CostRow& b) {
+    if (!a.latency_p95 || !b.latency_p95) return a.latency_p95.has_value() && !b.latency_p95;
+    return descending ? *a.latency_p95 > *b.latency_p95 : *a.latency_p95 < *b.latency_p95;
+  });
+}
+
+// One question: first its time, then its rows, then the total unless the rows are all there is.
+class CostReader {
+ public:
+  CostReader(Session& session, absl::string_view tenant, const CostQuery& query)
+      : session_(session), tenant_(tenant), query_(query) {}
+
+  absl::StatusOr<history::CostAnswer> Read() {
+    RETURN_IF_ERROR(Begin());
+    RETURN_IF_ERROR(ReadRows());
+    if (answer_.more || query_.offset > 0) {
+      RETURN_IF_ERROR(ReadTotal());
+    } else {
+      answer_.total = Finish(std::move(sum_));
+    }
+    RETURN_IF_ERROR(session_.Execute("COMMIT").status());
+    return std::move(answer_);
+  }
+
+ private:
+  absl::Status Begin() {
+    ASSIGN_OR_RETURN(const auto begun,
+                     session_.Pipeline({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}},
+                                        {"SELECT now(), pg_current_snapshot()", {}}}));
+    answer_.as_of = query_.as_of.value_or(begun[1].Time(0, 0));
+    answer_.view = query_.as_of ? query_.view : std::string(begun[1].Text(0, 1));
+    ASSIGN_OR_RETURN(range_, history::RangeOf(query_, answer_.as_of));
+    bucket_starts_ = history::BucketStarts(query_, range_);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadRows() {
+    const bool by_latency = query_.order_by == "latency_p95";
+    CostSql sql(tenant_, query_, range_, bucket_starts_, /*grouped=*/true);
+    answer_.source = sql.source();
+    const int limit = by_latency ? history::kSortedRowsMax + 1 : query_.page_size + 1;
+    const std::string text = sql.Rows(limit, by_latency ? 0 : query_.offset);
+    ASSIGN_OR_RETURN(const auto read, Ask(text, sql.TakeParams()));
+    if (by_latency && read.size() > history::kSortedRowsMax) {
+      return usage::FieldError(
+          "order_by", absl::StrCat("cannot be latency_p95 for more than ", history::kSortedRowsMax,
+                                   " rows; ask for fewer groups, or for another order"));
+    }
+    std::vector<CostRow> rows;
+    for (int row = 0; row < read.size(); ++row) {
+      MeasuredRow measured = ReadRow(read, row, query_, bucket_starts_);
+      AddTo(sum_, measured);
+      rows.push_back(Finish(std::move(measured)));
+    }
+    if (by_latency) {
+      SortByLatency(rows, query_.descending);
+      rows.erase(rows.begin(), rows.begin() + std::min<int64_t>(query_.offset, std::ssize(rows)));
+    }
+    answer_.more = rows.size() > static_cast<size_t>(query_.page_size);
+    if (answer_.more) rows.resize(query_.page_size);
+    answer_.rows = std::move(rows);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadTotal() {
+    CostQuery of_all = query_;
+    of_all.bucket = history::Bucket::kNone;
+    of_all.group_by.clear();
+    const std::vector<absl::Time> one = history::BucketStarts(of_all, range_);
+    CostSql sql(tenant_, of_all, range_, one, /*grouped=*/false);
+    const std::string text = sql.Rows(1, 0);
+    ASSIGN_OR_RETURN(const auto read, Ask(text, sql.TakeParams()));
+    answer_.total = read.size() == 0 ? CostRow{} : Finish(ReadMeasures(read, 0, 1));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Rows> Ask(const std::string& text, Params params) {
+    std::vector<Statement> statements;
+    statements.push_back({text.c_str(), std::move(params), /*once=*/true});
+    auto read = session_.Pipeline(std::move(statements));
+    if (SqlState(read.status()) == "22P02") return history::NoPageToken();  // no snapshot
+    if (!read.ok()) return read.status();
+    return std::move(read->front());
+  }
+
+  Session& session_;
+  const absl::string_view tenant_;
+  const CostQuery& query_;
+  history::TimeRange range_;
+  std::vector<absl::Time> bucket_starts_;
+  MeasuredRow sum_;  // of the rows that were read
+  history::CostAnswer answer_;
+};
 
 }  // namespace
 
 absl::StatusOr<history::CostAnswer> PgCostStore::Query(absl::string_view tenant,
                                                        const CostQuery& query) {
   ASSIGN_OR_RETURN(auto session, pool_.Take());
-  CostSql for_rows(tenant, query), for_total(tenant, query);
-  const std::string rows_sql = for_rows.Rows(query.page_size + 1), total_sql = for_total.Total();
-  std::vector<Statement> statements;
-  statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
-  statements.push_back({"SELECT now(), pg_current_snapshot()", {}});
-  statements.push_back({rows_sql.c_str(), for_rows.TakeParams(), /*once=*/true});
-  statements.push_back({total_sql.c_str(), for_total.TakeParams(), /*once=*/true});
-  statements.push_back({"COMMIT", {}});
-  auto answered = session->Pipeline(std::move(statements));
-  if (SqlState(answered.status()) == "22P02") return history::NoPageToken();  // no snapshot
-  if (!answered.ok()) return answered.status();
-  const std::vector<Rows>& results = *answered;
-  history::CostAnswer answer{.as_of = query.as_of.value_or(results[1].Time(0, 0)),
-                             .view = query.as_of ? query.view : std::string(results[1].Text(0, 1)),
-                             .source = "events"};
-  for (int row = 0; row < results[2].size(); ++row) {
-    answer.rows.push_back(ReadRow(results[2], row, query));
-  }
-  if (answer.rows.size() > static_cast<size_t>(query.page_size)) {
-    answer.more = true;
-    answer.rows.pop_back();
-  }
-  ReadMeasures(results[3], 0, 0, answer.total);
+  auto answer = CostReader(*session, tenant, query).Read();
+  // What is refused between two statements leaves the transaction open.
+  if (!answer.ok() && session->connected()) session->Execute("ROLLBACK").IgnoreError();
   return answer;
 }
 

@@ -5,7 +5,8 @@
 
 namespace bursar::postgres {
 
-// Answers from the usage records themselves ("events"): exact percentiles included.
+// Answers from the rollups where they keep what is asked for apart, else from the records: the
+// sums are the same. A transaction of at most three round trips.
 class PgCostStore final : public history::CostStore {
  public:
   explicit PgCostStore(SessionPool& pool) : pool_(pool) {}

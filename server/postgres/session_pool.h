@@ -23,6 +23,7 @@ class SessionPool {
     ~Lease();
     Lease(Lease&&) = default;
     Session* operator->() const { return session_.get(); }
+    Session& operator*() const { return *session_; }
 
    private:
     SessionPool* pool_;

@@ -167,6 +167,17 @@ const Provider* PriceBook::ProviderWithExtractors(const ProviderIds& ids) const 
   return base != nullptr && !base->extractors.empty() ? base : nullptr;
 }
 
+int64_t PriceBook::CacheSavingsOf(const usage::Model& model, const usage::TokenUsage& tokens,
+                                  absl::Time time) const {
+  using usage::TokenClass;
+  if (tokens[TokenClass::kCacheRead] == 0) return 0;
+  usage::TokenUsage uncached = tokens;
+  uncached[TokenClass::kUncachedInput] += tokens[TokenClass::kCacheRead];
+  uncached[TokenClass::kCacheRead] = 0;
+  const auto without = CostOf(model, uncached, time), with = CostOf(model, tokens, time);
+  return without && with ? without->nanousd - with->nanousd : 0;
+}
+
 absl::StatusOr<const usage::Extractor*> PriceBook::FindExtractor(
     absl::string_view provider, absl::string_view api_flavor) const {
   const Lowered lowered(provider);

@@ -56,6 +56,11 @@ class PriceBook {
   std::optional<Cost> CostOf(const usage::Model& model, const usage::TokenUsage& tokens,
                              absl::Time time) const;
 
+  // What the tokens that were read from a cache would have cost more as uncached input; 0 where
+  // either has no price.
+  int64_t CacheSavingsOf(const usage::Model& model, const usage::TokenUsage& tokens,
+                         absl::Time time) const;
+
   // How to read the provider's usage objects. No flavor: "default", else the only one that there
   // is, else "chat". INVALID_ARGUMENT names the field and what the book knows; what it points to
   // lives as long as the book's lists.

@@ -16,6 +16,7 @@ void FillRow(const history::CostRow& row, v1::CostRow& out) {
   out.set_cost_nanousd(row.cost_nanousd);
   out.set_unpriced_calls(row.unpriced_calls);
   out.set_estimated_nanousd(row.estimated_nanousd);
+  out.set_cache_savings_nanousd(row.cache_savings_nanousd);
   ToProto(row.tokens, *out.mutable_tokens());
   out.set_success_rate(row.success_rate);
   if (row.latency_p50) *out.mutable_latency_p50() = ToProto(*row.latency_p50);

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "history/rollup.h"
+#include "postgres/placeholders.h"
+
+namespace bursar::postgres {
+
+// A question about costs as SQL, over four sources that together have every record once:
+//   the rollups, for the stretches that they cover;
+//   the batches that the rollups do not have yet, for the same stretches;
+//   the records themselves, for the other stretches;
+//   for a later page, less the records that the first page had not seen.
+// A row is the bucket's number (from 1), the group's values, then sums in the order of kRollupSums,
+// latency_max_us and latencies.
+class CostSql {
+ public:
+  // A question that is not `grouped` has neither groups nor buckets.
+  CostSql(absl::string_view tenant, const history::CostQuery& query,
+          const history::TimeRange& range, std::span<const absl::Time> bucket_starts, bool grouped);
+
+  std::string source() const { return history::SourceText(stretches_); }
+  std::string Rows(int limit, int64_t offset) const;
+  Params TakeParams() { return values_.Take(); }
+
+ private:
+  std::string Dimension(absl::string_view dimension);
+  std::string StretchTable(bool of_records);
+  std::string Arm(const std::string& from, const std::string& time, bool taken_away) const;
+  void AddRollups(const history::Family& family);
+  void AddRecords();
+  void AddUnmerged();
+  void TakeAwayUnseen(const history::TimeRange& range);
+
+  const history::CostQuery& query_;
+  std::vector<history::Stretch> stretches_;
+  Placeholders values_;
+  std::string tenant_, buckets_;   // what stands for them
+  std::vector<std::string> keys_;  // an expression for each group
+  std::string filters_;            // " AND ..."
+  std::vector<std::string> arms_;
+};
+
+}  // namespace bursar::postgres
