@@ -93,6 +93,9 @@ Status ExportRun::Begin() {
   state_.asked = plan_.asked;
   if (plan_.bundle) {
     state_.files.push_back({.name = "records.csv" + suffix, .table = "records"});
+    if (request_.filters().empty()) {  // rollups are sums of all that there is
+      state_.files.push_back({.name = "rollups.csv" + suffix, .table = "rollups"});
+    }
   } else {
     state_.files.push_back({.name = plan_.path, .table = "records"});
   }
@@ -137,6 +140,10 @@ Status ExportRun::WriteFile(ExportedFile* file) {
   if (Status status = Open(*file); !status.ok()) return status;
   Request first = request_;
   first.set_cursor(file->cursor);
+  if (file->table == "rollups") {
+    first.set_table(Request::TABLE_ROLLUPS);
+    first.clear_columns();  // those are of records
+  }
   ExportPages pages(server_, first);
   while (!file->complete) {
     const auto page = pages.Next();

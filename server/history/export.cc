@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kPageSizeMax = 10'000;
 constexpr size_t kColumnsMax = 100;
-constexpr int64_t kRangeDaysMax = 366 * 20;
 
 absl::Status ValidateRange(const ExportQuery& query) {
   if (query.start == absl::InfinitePast()) {
@@ -22,22 +21,21 @@ absl::Status ValidateRange(const ExportQuery& query) {
   if (query.end <= query.start) {
     return usage::FieldError("end_time", "must be after start_time");
   }
-  if (query.end != absl::InfiniteFuture() &&
-      query.end - query.start > absl::Hours(24 * kRangeDaysMax)) {
+  if (query.end != absl::InfiniteFuture() && query.end - query.start > kRangeMax) {
     return usage::FieldError("end_time", "is more than 20 years after start_time; ask for less");
   }
   return absl::OkStatus();
 }
 
 absl::Status FindColumns(const std::vector<std::string>& names, ExportQuery& query) {
-  if (names.empty()) query.columns = RecordColumns();
+  if (names.empty()) query.columns = ExportColumns(query.table);
   if (names.size() > kColumnsMax) {
     return usage::FieldError("columns", absl::StrFormat("has %d entries; at most %d are allowed",
                                                         names.size(), kColumnsMax));
   }
   std::set<absl::string_view> seen;
   for (const std::string& name : names) {
-    ASSIGN_OR_RETURN(ExportColumn column, FindRecordColumn(name));
+    ASSIGN_OR_RETURN(ExportColumn column, FindExportColumn(query.table, name));
     if (!seen.insert(name).second) {
       return usage::FieldError("columns", absl::StrCat("names ", name, " twice"));
     }
@@ -50,6 +48,10 @@ absl::Status FindColumns(const std::vector<std::string>& names, ExportQuery& que
 
 absl::Status PrepareExport(ExportQuery& query, const std::vector<std::string>& names) {
   RETURN_IF_ERROR(ValidateRange(query));
+  if (query.table == ExportTable::kRollups && !query.filters.empty()) {
+    return usage::FieldError("filters",
+                             "cannot be had of ROLLUPS; leave them out, or take RECORDS");
+  }
   RETURN_IF_ERROR(ValidateRecordFilters(query.filters));
   if (query.page_size == 0) query.page_size = kPageSizeMax;
   if (query.page_size < 0 || query.page_size > kPageSizeMax) {

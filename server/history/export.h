@@ -13,8 +13,6 @@
 
 namespace bursar::history {
 
-enum class ExportTable { kRecords = 1, kRollups = 2 };
-
 // A page of an export: ExportUsageRequest, checked and with its defaults filled in.
 struct ExportQuery {
   absl::Time start, end;  // of charge_time: start <= t < end; an infinite end is "now"

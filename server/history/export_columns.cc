@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "status_macros.h"
 #include "usage/field_error.h"
 #include "usage/limits.h"
 #include "usage/validate.h"
@@ -11,8 +12,6 @@ namespace bursar::history {
 namespace {
 
 constexpr absl::string_view kLabelPrefix = "label:";
-
-}  // namespace
 
 const std::vector<ExportColumn>& RecordColumns() {
   using enum ExportKind;
@@ -67,6 +66,7 @@ const std::vector<ExportColumn>& RecordColumns() {
       {"time_to_first_token_us", kInteger},
       {"released_nanousd", kInteger},
       {"overrun_nanousd", kInteger},
+      {"cache_savings_nanousd", kInteger},
       {"late", kBool},
       {"trace_id", kText},
       {"span_id", kText},
@@ -81,22 +81,76 @@ const std::vector<ExportColumn>& RecordColumns() {
   return columns;
 }
 
-absl::StatusOr<ExportColumn> FindRecordColumn(absl::string_view name) {
-  for (const ExportColumn& column : RecordColumns()) {
+const std::vector<ExportColumn>& RollupColumns() {
+  using enum ExportKind;
+  static const std::vector<ExportColumn> columns = {
+      {"day", kTime},
+      {"family", kText},
+      {"project", kText},
+      {"team", kText},
+      {"user", kText},
+      {"agent", kText},
+      {"workflow", kText},
+      {"tool", kText},
+      {"step", kText},
+      {"provider", kText},
+      {"model", kText},
+      {"service_tier", kText},
+      {"region", kText},
+      {"account", kText},
+      {"event_type", kText},
+      {"outcome", kText},
+      {"cost_basis", kText},
+      {"error_type", kText},
+      {"error_category", kText},
+      {"error_severity", kText},
+      {"guardrail", kText},
+      {"records", kInteger},
+      {"calls", kInteger},
+      {"succeeded_calls", kInteger},
+      {"failed_calls", kInteger},
+      {"retried_calls", kInteger},
+      {"recovered_calls", kInteger},
+      {"guardrail_hits", kInteger},
+      {"unpriced_calls", kInteger},
+      {"cost_usd", kUsd},
+      {"cost_nanousd", kInteger},
+      {"estimated_nanousd", kInteger},
+      {"cache_savings_nanousd", kInteger},
+      {"uncached_input_tokens", kInteger},
+      {"cache_read_tokens", kInteger},
+      {"cache_write_5m_tokens", kInteger},
+      {"cache_write_1h_tokens", kInteger},
+      {"visible_output_tokens", kInteger},
+      {"reasoning_tokens", kInteger},
+      {"input_audio_tokens", kInteger},
+      {"output_audio_tokens", kInteger},
+      {"input_image_tokens", kInteger},
+      {"output_image_tokens", kInteger},
+  };
+  return columns;
+}
+
+}  // namespace
+
+const std::vector<ExportColumn>& ExportColumns(ExportTable table) {
+  return table == ExportTable::kRollups ? RollupColumns() : RecordColumns();
+}
+
+absl::StatusOr<ExportColumn> FindExportColumn(ExportTable table, absl::string_view name) {
+  const bool labels = table == ExportTable::kRecords;
+  for (const ExportColumn& column : ExportColumns(table)) {
     if (column.name == name) return column;
   }
-  if (absl::StartsWith(name, kLabelPrefix) && name.size() > kLabelPrefix.size()) {
-    if (auto text = usage::ValidateText("columns", name, 1, usage::kDimensionBytesMax);
-        !text.ok()) {
-      return text;
-    }
+  if (labels && absl::StartsWith(name, kLabelPrefix) && name.size() > kLabelPrefix.size()) {
+    RETURN_IF_ERROR(usage::ValidateText("columns", name, 1, usage::kDimensionBytesMax));
     return ExportColumn{std::string(name), ExportKind::kText};
   }
   const std::string allowed =
-      absl::StrJoin(RecordColumns(), ", ",
+      absl::StrJoin(ExportColumns(table), ", ",
                     [](std::string* out, const ExportColumn& column) { out->append(column.name); });
   return usage::FieldError("columns", absl::StrCat("is \"", name.substr(0, 64), "\"; allowed are ",
-                                                   allowed, " and label:<name>"));
+                                                   allowed, labels ? " and label:<name>" : ""));
 }
 
 }  // namespace bursar::history

@@ -8,6 +8,8 @@
 
 namespace bursar::history {
 
+enum class ExportTable { kRecords = 1, kRollups = 2 };
+
 // How a column's value is written.
 enum class ExportKind {
   kText,
@@ -23,10 +25,12 @@ struct ExportColumn {
   ExportKind kind = ExportKind::kText;
 };
 
-// What an export of records has where nothing is asked for: all but single labels.
-const std::vector<ExportColumn>& RecordColumns();
+// What an export has where nothing is asked for: of records, all but single labels. A rollup is of
+// a day and of one family, and has the dimensions of that family alone (history/rollup.h); the rows
+// of each family sum to the whole.
+const std::vector<ExportColumn>& ExportColumns(ExportTable table);
 
-// One of them, or "label:<name>". FieldError that names those there are.
-absl::StatusOr<ExportColumn> FindRecordColumn(absl::string_view name);
+// One of them, or of a record "label:<name>". FieldError that names those there are.
+absl::StatusOr<ExportColumn> FindExportColumn(ExportTable table, absl::string_view name);
 
 }  // namespace bursar::history

@@ -2,15 +2,14 @@
 
 #include <optional>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "postgres/export_page_writer.h"
+#include "postgres/pg_export_rollups.h"
 #include "postgres/placeholders.h"
 #include "postgres/record_columns.h"
 #include "postgres/seen_by.h"
-#include "postgres/timestamp.h"
 #include "status_macros.h"
 #include "usage/limits.h"
 
@@ -21,11 +20,8 @@ using history::ExportKind;
 using history::ExportPage;
 using history::ExportQuery;
 
-constexpr size_t kPageBytes = 3'500 << 10;  // with its longest row below the 4 MiB that gRPC takes
-constexpr absl::Duration kPageTime = absl::Seconds(1);
 constexpr int kFetchRows = 500;
 constexpr char kFetch[] = "FETCH 500 FROM export_page";
-constexpr int64_t kMicrosMax = 253'402'300'799'000'000;  // the year 9999
 // Of each row, before the columns that were asked for.
 enum Lead { kMatches, kChargeTime, kId, kCost, kLeads };
 
@@ -40,13 +36,6 @@ struct Place {
 std::string PlaceText(const Place& place) {
   return absl::StrCat(absl::ToUnixMicros(place.as_of), "|", absl::ToUnixMicros(place.charge_time),
                       "|", place.id, "|", place.view);
-}
-
-bool ReadMicros(absl::string_view text, absl::Time& time) {
-  int64_t micros = 0;
-  if (!absl::SimpleAtoi(text, &micros) || micros < 0 || micros > kMicrosMax) return false;
-  time = absl::FromUnixMicros(micros);
-  return true;
 }
 
 absl::StatusOr<std::optional<Place>> ReadPlace(absl::string_view text) {
@@ -106,59 +95,6 @@ std::string CursorSql(absl::string_view tenant, const ExportQuery& query,
                       where, " ORDER BY charge_time, id");
 }
 
-// A page that grows with the rows that come.
-class PageWriter {
- public:
-  PageWriter(const ExportQuery& query, bool first)
-      : query_(query), text_(query.format, query.columns) {
-    if (first) text_.Names();
-  }
-
-  bool full() const { return page_.rows >= query_.page_size || text_.text().size() >= kPageBytes; }
-
-  // As many as it has room for; the place of the last one that was looked at.
-  void Add(const Rows& rows, Place& place) {
-    int row = 0;
-    for (; row < rows.size() && !full(); ++row) {
-      if (rows.Bool(row, kMatches)) AddRow(rows, row);
-    }
-    if (row == 0) return;
-    place.charge_time = rows.Time(row - 1, kChargeTime);
-    place.id = std::string(rows.Text(row - 1, kId));
-    all_taken_ = row == rows.size();
-  }
-  bool all_taken() const { return all_taken_; }
-
-  ExportPage Take() {
-    page_.data = text_.Take();
-    return std::move(page_);
-  }
-
- private:
-  void AddRow(const Rows& rows, int row) {
-    for (size_t i = 0; i < query_.columns.size(); ++i) {
-      AddCell(rows.Text(row, kLeads + static_cast<int>(i)), query_.columns[i].kind);
-    }
-    text_.EndRow();
-    ++page_.rows;
-    page_.cost_nanousd += rows.Int(row, kCost);
-  }
-
-  void AddCell(absl::string_view value, ExportKind kind) {
-    if (value.empty()) return text_.AddNothing();
-    if (kind == ExportKind::kBool) return text_.Add(value == "t" ? "true" : "false");
-    if (kind != ExportKind::kTime) return text_.Add(value);
-    ToRfc3339({value.data(), value.size()}, time_);
-    text_.Add(time_);
-  }
-
-  const ExportQuery& query_;
-  history::ExportText text_;
-  std::string time_;
-  ExportPage page_;
-  bool all_taken_ = true;
-};
-
 std::vector<Statement> Opening(const std::string& cursor_sql, Params params) {
   std::vector<Statement> statements;
   statements.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
@@ -175,36 +111,60 @@ std::vector<Statement> Opening(const std::string& cursor_sql, Params params) {
   return statements;
 }
 
-}  // namespace
+// As many as there is room for; `place` becomes that of the last one.
+int AddRows(const Rows& rows, ExportPageWriter& writer, Place& place) {
+  int row = 0;
+  for (; row < rows.size() && !writer.full(); ++row) {
+    if (!rows.Bool(row, kMatches)) continue;
+    for (int column = 0; column < writer.columns(); ++column) {
+      writer.AddCell(rows.Text(row, kLeads + column));
+    }
+    writer.EndRow(rows.Int(row, kCost));
+  }
+  if (row == 0) return 0;
+  place.charge_time = rows.Time(row - 1, kChargeTime);
+  place.id = std::string(rows.Text(row - 1, kId));
+  return row;
+}
 
-absl::StatusOr<ExportPage> PgExportStore::Export(absl::string_view tenant,
-                                                 const ExportQuery& query) {
+absl::StatusOr<ExportPage> ExportRecords(Session& session, absl::string_view tenant,
+                                         const ExportQuery& query) {
   ASSIGN_OR_RETURN(const std::optional<Place> after, ReadPlace(query.after));
   Placeholders values;
   const std::string cursor_sql = CursorSql(tenant, query, after, values);
-  ASSIGN_OR_RETURN(auto session, pool_.Take());
-  const absl::Time give_up = absl::Now() + kPageTime;
-  auto results = session->Pipeline(Opening(cursor_sql, values.Take()));
+  const absl::Time give_up = absl::Now() + kExportPageTime;
+  auto results = session.Pipeline(Opening(cursor_sql, values.Take()));
   if (SqlState(results.status()) == "22P02") return history::NoCursor();  // no snapshot, no uuid
   if (!results.ok()) return results.status();
   Place place = after.value_or(
       Place{.as_of = (*results)[2].Time(0, 0), .view = std::string((*results)[2].Text(0, 1))});
-  PageWriter writer(query, !after);
+  ExportPageWriter writer(query, !after);
   bool more = true;
   while (more) {
     const Rows& rows = results->back();
-    writer.Add(rows, place);
-    more = rows.size() == kFetchRows || !writer.all_taken();
+    const int taken = AddRows(rows, writer, place);
+    more = rows.size() == kFetchRows || taken < rows.size();
     if (!more || writer.full() || absl::Now() > give_up) break;
     std::vector<Statement> next;
     next.push_back({kFetch, {}, /*once=*/true});
-    results = session->Pipeline(std::move(next));
+    results = session.Pipeline(std::move(next));
     if (!results.ok()) return results.status();
   }
-  RETURN_IF_ERROR(session->Execute("COMMIT").status());
+  RETURN_IF_ERROR(session.Execute("COMMIT").status());
   ExportPage page = writer.Take();
   if (more) page.next = PlaceText(place);
   return page;
+}
+
+}  // namespace
+
+absl::StatusOr<ExportPage> PgExportStore::Export(absl::string_view tenant,
+                                                 const ExportQuery& query) {
+  ASSIGN_OR_RETURN(auto session, pool_.Take());
+  if (query.table == history::ExportTable::kRollups) {
+    return ExportRollups(*session, tenant, query);
+  }
+  return ExportRecords(*session, tenant, query);
 }
 
 }  // namespace bursar::postgres

@@ -1,4 +1,3 @@
-#include "rpc/call.h"
 #include "rpc/convert.h"
 #include "rpc/page_token.h"
 #include "status_macros.h"
@@ -47,7 +46,6 @@ absl::StatusOr<history::ExportQuery> ToExportQuery(const Request& request,
                              .end = absl::InfiniteFuture(),
                              .page_size = request.page_size()};
   RETURN_IF_ERROR(ReadKinds(request, query));
-  if (query.table == history::ExportTable::kRollups) return NotYet("ExportUsage of TABLE_ROLLUPS");
   if (request.has_start_time()) {
     ASSIGN_OR_RETURN(query.start, FromProto("start_time", request.start_time()));
   }

@@ -267,6 +267,64 @@ TEST(Export, FiltersWithoutLosingItsPlace) {
   EXPECT_EQ(Export(fleet.client(0), request).rows, 20'000 - 40);
 }
 
+TEST(Export, RollupsSumToTheRecordsInEveryFamily) {
+  Fleet fleet(1);
+  v1::BatchRecordUsageRequest batch;
+  for (int i = 0; i < 200; ++i) {
+    auto record = RecordOf(absl::StrCat("u", i), i * 1'234'567 % 999'937);
+    record.mutable_subject()->set_user(absl::StrCat("user-", i % 7));
+    record.mutable_subject()->set_agent(absl::StrCat("agent-", i % 3));
+    record.mutable_occur_time()->set_seconds(absl::ToUnixSeconds(absl::Now()) - i % 4 * 86'400);
+    *batch.add_records() = record;
+  }
+  v1::BatchRecordUsageResponse recorded;
+  ASSERT_TRUE(fleet.client(0).Call(&Telemetry::BatchRecordUsage, batch, recorded).ok());
+  auto request = OfADay();
+  request.mutable_start_time()->set_seconds(OfADay().start_time().seconds() - 10 * 86'400);
+  request.mutable_end_time()->set_seconds(OfADay().start_time().seconds() + 86'400 + 600);
+  request.set_table(v1::ExportUsageRequest::TABLE_ROLLUPS);
+  const Exported whole = Export(fleet.client(0), request);
+  std::map<std::string, int64_t> cost, records, of_user_and_day;
+  for (const Row& row : RowsOf(whole.data)) {
+    cost[row.at("family")] += std::stoll(row.at("cost_nanousd"));
+    records[row.at("family")] += std::stoll(row.at("records"));
+    EXPECT_EQ(row.at("day").substr(10), "T00:00:00.000000Z");
+    if (row.at("family") != "user") continue;
+    EXPECT_EQ(row.at("agent"), "") << "that is of other families";
+    of_user_and_day[row.at("day").substr(0, 10) + row.at("user")] +=
+        std::stoll(row.at("cost_nanousd"));
+  }
+  EXPECT_EQ(cost.size(), 6u);
+  for (const auto& [family, sum] : cost) {
+    EXPECT_EQ(sum, fleet.Number("SELECT sum(cost_nanousd) FROM usage_record")) << family;
+    EXPECT_EQ(records[family], 200) << family;
+  }
+  EXPECT_EQ(of_user_and_day.size(), 28u);
+  for (const auto& [key, sum] : of_user_and_day) {
+    EXPECT_EQ(sum, fleet.Number(absl::StrCat(
+                       "SELECT sum(cost_nanousd) FROM usage_record WHERE user_name = '",
+                       key.substr(10), "' AND charge_time::date = '", key.substr(0, 10), "'")));
+  }
+  EXPECT_EQ(whole.cost, 6 * cost["user"]);
+  for (int page_size : {1, 7, 50}) {
+    request.set_page_size(page_size);
+    EXPECT_EQ(Export(fleet.client(0), request).data, whole.data) << "pages of " << page_size;
+  }
+  request.set_page_size(20);
+  int arrived = 0;
+  const Exported meanwhile = Export(fleet.client(0), request, [&] {
+    Record(fleet.client(0), RecordOf(absl::StrCat("new", arrived++), 1'000'000));
+  });
+  EXPECT_EQ(meanwhile.data, whole.data) << "what came since its first page is in it";
+  EXPECT_GT(arrived, 3);
+  request.set_cursor("");
+  request.add_filters()->set_dimension("user");
+  request.mutable_filters(0)->add_values("user-1");
+  v1::ExportUsageResponse page;
+  const grpc::Status status = fleet.client(0).Call(&Telemetry::ExportUsage, request, page);
+  EXPECT_THAT(DetailsOf(status).fields, ElementsAre("filters"));
+}
+
 TEST(Export, EndsAPageBeforeItIsTooBigForAnyClient) {
   Fleet fleet(1);
   Fill(fleet.database(), 25'000);
@@ -444,6 +502,7 @@ TEST_F(ExportCommand, ABundleShowsOneFlippedByte) {
     const Finished right = verify();
     EXPECT_EQ(right.exit_code, 0) << right.output;
     EXPECT_THAT(right.output, HasSubstr("3,000 rows, $0.0045015, as the manifest says"));
+    EXPECT_THAT(right.output, HasSubstr("rollups.csv"));
     const auto manifest = nlohmann::json::parse(Read(bundle + "/manifest.json"));
     EXPECT_EQ(manifest["files"][0]["cost_nanousd"], "4501500");
     EXPECT_EQ(manifest["files"][0]["rows"], 3'000);
