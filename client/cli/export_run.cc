@@ -34,6 +34,10 @@ std::string RecordsText(int64_t rows) {
   return FormatCount(rows) + (rows == 1 ? " record" : " records");
 }
 
+bool HasRows(const ExportState& state) {
+  return !state.files.empty() && (state.files[0].complete || !state.files[0].cursor.empty());
+}
+
 Status NotOurs(const std::string& part) {
   return {StatusCode::kFailedPrecondition,
           part + " is of an export with other flags; give those, or remove it to begin anew"};
@@ -82,12 +86,13 @@ Status ExportRun::Begin() {
                             ? ReadExportState(state_path_)
                             : StatusOr<std::optional<ExportState>>(std::nullopt);
     if (!before.ok()) return before.status();
-    if (!*before && plan_.resume) {
+    const bool begun = *before && HasRows(**before);
+    if (!begun && plan_.resume) {
       return {StatusCode::kFailedPrecondition,
               "no export to " + plan_.path + " was broken off; without --resume one begins"};
     }
     if (Status status = Lock(); !status.ok()) return status;
-    if (*before) return TakeUp(**before);
+    if (begun) return TakeUp(**before);
   }
   const std::string suffix(SuffixOf(plan_.compression));
   state_.asked = plan_.asked;
@@ -113,7 +118,6 @@ Status ExportRun::TakeUp(const ExportState& state) {
   }
   request_.set_page_size(plan_.request.page_size());
   state_ = state;
-  for (const ExportedFile& file : state_.files) rows_before_ += file.rows;
   return {};
 }
 
@@ -179,6 +183,7 @@ Status ExportRun::Append(const v1::ExportUsageResponse& page, ExportedFile* file
     if (Status status = Write(*bytes, file); !status.ok()) return status;
   }
   file->rows += page.rows();
+  rows_written_ += page.rows();
   file->cost_nanousd += page.cost_nanousd();
   file->cursor = page.next_cursor();
   file->complete = last;
@@ -218,7 +223,8 @@ Status ExportRun::Finish() {
 
 int ExportRun::Say(const Status& status) {
   const int code = server_failed_ ? Fail(status, *server_, output_) : FailUsage(status, output_);
-  if (to_stdout() || state_.files.empty() || state_.files[0].cursor.empty()) {
+  if (to_stdout() || !HasRows(state_)) {
+    if (!state_.files.empty()) DropPart();
     return code == kExitUsage && server_failed_ ? kExitUsage : kExitFailed;
   }
   const int64_t rows =
@@ -227,6 +233,14 @@ int ExportRun::Say(const Status& status) {
   output_.err << "bursar: " << RecordsText(rows) << " are in " << part_
               << ", and the same command again goes on from there\n";
   return kExitFailed;
+}
+
+// Where nothing is in it, it should be in nobody's way.
+void ExportRun::DropPart() const {
+  if (to_stdout()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(part_, ignored);
+  std::filesystem::remove(state_path_, ignored);
 }
 
 // Only for the bar: calls are as many as records but for corrections and what was not executed.
@@ -244,10 +258,10 @@ void ExportRun::AskHowMany() {
 
 void ExportRun::ShowProgress(const ExportedFile& file) {
   const std::chrono::duration<double> time = Clock::now() - begun_;
-  const double rate = static_cast<double>(file.rows - rows_before_) / std::max(time.count(), 0.001);
+  const double rate = static_cast<double>(rows_written_) / std::max(time.count(), 0.001);
   std::string text = RecordsText(file.rows) + ", " + SizeText(file.bytes) + ", " +
                      FormatCount(static_cast<int64_t>(rate)) + "/s";
-  if (rows_expected_ > 0) {
+  if (rows_expected_ > 0 && file.table == "records") {
     const double fraction = static_cast<double>(file.rows) / static_cast<double>(rows_expected_);
     text = ProgressBar(fraction) + "  " + text;
   }

@@ -45,6 +45,7 @@ class ExportRun {
   Status Save();
   Status Finish();
   int Say(const Status& status);
+  void DropPart() const;
 
   void AskHowMany();
   void ShowProgress(const ExportedFile& file);
@@ -67,7 +68,7 @@ class ExportRun {
   int64_t rows_expected_ = 0;  // about; 0: not known
   bool server_failed_ = false;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
-  int64_t rows_before_ = 0;  // of earlier runs
+  int64_t rows_written_ = 0;  // by this run
   std::chrono::steady_clock::time_point saved_;
 };
 

@@ -206,6 +206,7 @@ TEST_F(ExportTest, SaysWhatWouldBeRight) {
   failure_ = {grpc::StatusCode::INVALID_ARGUMENT, "columns: is \"x\"; allowed are user"};
   fails_at_ = 0;
   EXPECT_EQ(Run({"export", "--columns", "x", "-o", Path("a.csv")}), 2);
+  EXPECT_FALSE(There("a.csv.part") || There("a.csv.part.state")) << "nothing was in it";
 }
 
 }  // namespace
