@@ -105,14 +105,17 @@ std::vector<absl::string_view> DimensionsOf(const CostQuery& query, bool with_gr
   return dimensions;
 }
 
-absl::StatusOr<TimeRange> RangeOf(const CostQuery& query, absl::Time now) {
-  if (query.end != absl::InfiniteFuture()) return TimeRange{query.start, query.end};
-  if (now - query.start > kRangeMax) {
+absl::StatusOr<TimeRange> RangeOf(const CostQuery& query, absl::Time as_of) {
+  // A later page's end is the moment of the first one, where that was asked up to now.
+  if (query.end != absl::InfiniteFuture() && query.end != as_of) {
+    return TimeRange{query.start, query.end, query.end};
+  }
+  if (as_of - query.start > kRangeMax) {
     return usage::FieldError("start_time", "is more than 20 years ago; ask for less");
   }
   // A start in the future has no records, but is no reason for an error.
-  const absl::Time end = Ceiling(std::max(now + usage::kFutureMax, query.start), Grain::kMonth);
-  return TimeRange{query.start, end};
+  const absl::Time end = std::max(as_of, query.start);
+  return TimeRange{query.start, end, Ceiling(end + usage::kFutureMax, Grain::kMonth)};
 }
 
 std::vector<absl::Time> BucketStarts(const CostQuery& query, const TimeRange& range) {
@@ -126,7 +129,7 @@ std::vector<absl::Time> BucketStarts(const CostQuery& query, const TimeRange& ra
       .zone = ledger::LoadZone(query.time_zone).value_or(absl::UTCTimeZone())};
   std::vector<absl::Time> starts;
   absl::Time next = range.start;
-  while (next < range.end) {
+  while (next < range.summed_until) {
     const ledger::Span span = ledger::WindowAt(window, next);
     starts.push_back(span.start);
     next = span.end;
@@ -138,12 +141,12 @@ std::vector<Stretch> Cover(const TimeRange& range, std::span<const absl::Time> b
                            const Family* family) {
   std::vector<Stretch> stretches;
   if (family == nullptr) {
-    Add({Grain::kRecord, range.start, range.end}, stretches);
+    Add({Grain::kRecord, range.start, range.summed_until}, stretches);
     return stretches;
   }
   for (size_t i = 0; i < bucket_starts.size(); ++i) {
     const absl::Time start = std::max(bucket_starts[i], range.start);
-    const absl::Time end = i + 1 < bucket_starts.size() ? bucket_starts[i + 1] : range.end;
+    const absl::Time end = i + 1 < bucket_starts.size() ? bucket_starts[i + 1] : range.summed_until;
     CoverCell(start, end, family->coarsest, *family, stretches);
   }
   return stretches;

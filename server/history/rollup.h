@@ -31,13 +31,14 @@ const Family* FamilyWith(const std::vector<absl::string_view>& dimensions);
 // What a question groups and filters by, or filters by alone.
 std::vector<absl::string_view> DimensionsOf(const CostQuery& query, bool with_groups);
 
-// The query's time with the end filled in. No record counts more than 10 minutes after `now`: an
-// end that is absent becomes a month's, so that no record needs to be read for its last hour.
-// FieldError: the range is longer than 20 years.
+// The time that a question is about: start <= t < end. Where the end is "now", sums are taken up to
+// `summed_until`, the end of a month, so that the last hour's records need not be read; the few
+// that count after `end` (none by more than 10 minutes) are taken away again.
 struct TimeRange {
-  absl::Time start, end;  // start <= t < end
+  absl::Time start, end, summed_until;
 };
-absl::StatusOr<TimeRange> RangeOf(const CostQuery& query, absl::Time now);
+// `as_of`: when the question's first page was answered. FieldError: longer than 20 years.
+absl::StatusOr<TimeRange> RangeOf(const CostQuery& query, absl::Time as_of);
 
 // Where each bucket within the range starts, in order, by the clock of the query's time zone; the
 // first may start before the range. One without a bucket: the range's start.

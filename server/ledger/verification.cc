@@ -48,7 +48,7 @@ using Words = std::vector<absl::string_view>;
 bool ReadHead(const Words& words, Verification& v) {
   int step = 0;
   if (words.size() != 6 || !absl::SimpleAtoi(words[1], &step) || step < 0 ||
-      step > static_cast<int>(Verification::Step::kUsageIds)) {
+      step > static_cast<int>(Verification::Step::kRollups)) {
     return false;
   }
   v.step = static_cast<Verification::Step>(step);

@@ -32,7 +32,7 @@ namespace bursar::ledger {
 //
 // The cost is thus two scans, and two more if something is wrong.
 struct Verification {
-  enum class Step { kReservations, kCounters, kRecords, kUsageIds };
+  enum class Step { kReservations, kCounters, kRecords, kUsageIds, kRollups };
 
   struct Snapshot {
     absl::Time as_of;
@@ -62,7 +62,8 @@ struct Verification {
 
   Step step = Step::kReservations;
   Id from;                                       // the next id to read, but of records
-  absl::Time after_time = absl::InfinitePast();  // of records: the last one that was read
+  // Of records: the last one that was read; of rollups: where the next day is looked for.
+  absl::Time after_time = absl::InfinitePast();
   Id after_id;
   int64_t piece = kFirstPiece;
   std::vector<Interval> intervals = {{Id{}, kLastId}};  // of counters that are still to be read

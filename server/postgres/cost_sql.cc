@@ -68,6 +68,7 @@ CostSql::CostSql(absl::string_view tenant, const history::CostQuery& query,
     AddUnmerged();
   }
   if (std::any_of(stretches_.begin(), stretches_.end(), of_records)) AddRecords();
+  if (range.end < range.summed_until) TakeAwayLater(range);
   if (query.as_of) TakeAwayUnseen(range);
 }
 
@@ -144,6 +145,14 @@ void CostSql::AddUnmerged() {
           " AND receive_time = b.batch_time", filters_, " OFFSET 0) r JOIN ", StretchTable(false),
           " ON charge_time >= stretch.first AND charge_time < stretch.last"),
       "charge_time", false));
+}
+
+void CostSql::TakeAwayLater(const history::TimeRange& range) {
+  arms_.push_back(
+      Arm(absl::StrCat("(SELECT * FROM counted_usage WHERE tenant_id = ", tenant_,
+                       " AND charge_time >= ", values_.Time(range.end), " AND charge_time < ",
+                       values_.Time(range.summed_until), filters_, " OFFSET 0) r"),
+          "charge_time", true));
 }
 
 // Every sum can be taken back, and a histogram's counts; the greatest latency cannot.

@@ -13,7 +13,8 @@ namespace bursar::postgres {
 //   the rollups, for the stretches that they cover;
 //   the batches that the rollups do not have yet, for the same stretches;
 //   the records themselves, for the other stretches;
-//   for a later page, less the records that the first page had not seen.
+//   less the records that count after the range's end, and for a later page those that the first
+//   page had not seen.
 // A row is the bucket's number (from 1), the group's values, then sums in the order of kRollupSums,
 // latency_max_us and latencies.
 class CostSql {
@@ -33,6 +34,7 @@ class CostSql {
   void AddRollups(const history::Family& family);
   void AddRecords();
   void AddUnmerged();
+  void TakeAwayLater(const history::TimeRange& range);
   void TakeAwayUnseen(const history::TimeRange& range);
 
   const history::CostQuery& query_;

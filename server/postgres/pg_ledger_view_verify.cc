@@ -1,6 +1,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "history/cost_query.h"
+#include "history/rollup.h"
 #include "ledger/verification.h"
 #include "postgres/array.h"
 #include "postgres/pg_ledger_view.h"
@@ -112,6 +113,52 @@ constexpr char kIdsWithoutRecord[] =
     "WHERE page.receive_time > now() - $4::interval AND there IS NULL";
 #undef BURSAR_PAGE
 
+// ---- I5: rollups, and what they do not have yet, are the sum of the records; a day for each page.
+
+constexpr char kNextDay[] =
+    "SELECT date_trunc('day', least("
+    "(SELECT charge_time FROM usage_record WHERE tenant_id = $1 AND charge_time >= $2::timestamptz "
+    "ORDER BY charge_time LIMIT 1), "
+    "(SELECT start_time FROM rollup WHERE tenant_id = $1 AND family = 1 AND grain = 2 "
+    "AND start_time >= $2::timestamptz ORDER BY start_time LIMIT 1)), 'UTC')";
+
+#define BURSAR_SUMS                                                                        \
+  "coalesce(sum(records), 0) AS records, coalesce(sum(calls), 0) AS calls, "               \
+  "coalesce(sum(cost_nanousd), 0) AS cost, coalesce(sum(uncached_input_tokens + "          \
+  "cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens + "                   \
+  "visible_output_tokens + reasoning_tokens + input_audio_tokens + output_audio_tokens + " \
+  "input_image_tokens + output_image_tokens), 0) AS tokens "
+// By family and grain; a month goes by its days, which are compared with the records themselves.
+constexpr char kRollupSums[] =
+    "WITH waiting AS MATERIALIZED (SELECT " BURSAR_SUMS
+    "FROM (SELECT receive_time AS batch_time FROM unmerged_batch WHERE tenant_id = $1) b "
+    "CROSS JOIN LATERAL (SELECT * FROM counted_usage WHERE tenant_id = $1 "
+    "AND receive_time = b.batch_time OFFSET 0) u "
+    "WHERE charge_time >= $2::timestamptz AND charge_time < $2::timestamptz + interval '24 "
+    "hours'), "
+    "kept AS MATERIALIZED (SELECT " BURSAR_SUMS
+    "FROM counted_usage WHERE tenant_id = $1 AND charge_time >= $2::timestamptz "
+    "AND charge_time < $2::timestamptz + interval '24 hours'), "
+    "month AS (SELECT date_trunc('month', $2::timestamptz, 'UTC') AS first, "
+    "date_trunc('month', date_trunc('month', $2::timestamptz, 'UTC') + interval '32 days', 'UTC') "
+    "AS next), "
+    "expected AS (SELECT * FROM unnest($3::smallint[], $4::smallint[]) AS e(family, grain)) "
+    "SELECT e.family, e.grain, s.records, s.calls, s.cost, s.tokens, "
+    "d.records, d.calls, d.cost, d.tokens FROM expected e CROSS JOIN LATERAL ("
+    "SELECT " BURSAR_SUMS
+    "FROM rollup, month WHERE tenant_id = $1 AND family = e.family AND grain = e.grain "
+    "AND start_time >= CASE WHEN e.grain = 3 THEN first ELSE $2::timestamptz END "
+    "AND start_time < CASE WHEN e.grain = 3 THEN next "
+    "ELSE $2::timestamptz + interval '24 hours' END) s "
+    "CROSS JOIN LATERAL (SELECT k.records - w.records AS records, k.calls - w.calls AS calls, "
+    "k.cost - w.cost AS cost, k.tokens - w.tokens AS tokens FROM kept k, waiting w "
+    "WHERE e.grain < 3 UNION ALL SELECT " BURSAR_SUMS
+    "FROM rollup, month WHERE tenant_id = $1 AND family = e.family AND grain = 2 "
+    "AND start_time >= first AND start_time < next HAVING e.grain = 3) d "
+    "WHERE (s.records, s.calls, s.cost, s.tokens) IS DISTINCT FROM "
+    "(d.records, d.calls, d.cost, d.tokens)";
+#undef BURSAR_SUMS
+
 // `counter 11..ff of budget "user-day", group {"user":"carol"}, window from 2026-11-22 00:00:00+00`
 std::string CounterName(const Rows& rows, int row) {
   std::string name = absl::StrCat("counter ", rows.Text(row, 0), " of budget \"", rows.Text(row, 1),
@@ -144,6 +191,9 @@ class Page {
         break;
       case Step::kUsageIds:
         RETURN_IF_ERROR(ReadUsageIds());
+        break;
+      case Step::kRollups:
+        RETURN_IF_ERROR(ReadRollups());
         break;
     }
     if (!done_) page_.next = at_.Encode();
@@ -190,6 +240,7 @@ class Page {
   absl::Status ReadCounters();
   absl::Status ReadRecords();
   absl::Status ReadUsageIds();
+  absl::Status ReadRollups();
   void AddCharges(const Rows& rows);
   absl::Status NameSuspects();
 
@@ -327,7 +378,40 @@ absl::Status Page::ReadUsageIds() {
         " leads to a record received at ", results[1].Text(row, 1), ", which is not there");
   }
   int64_t count = 0;
-  done_ = WasLast(results[0], count);
+  if (WasLast(results[0], count)) at_.step = Step::kRollups;
+  return absl::OkStatus();
+}
+
+absl::Status Page::ReadRollups() {
+  ASSIGN_OR_RETURN(const auto found, Run({{kNextDay, Start().Time(at_.after_time)}}));
+  done_ = found[0].IsNull(0, 0);
+  if (done_) return absl::OkStatus();
+  const absl::Time day = found[0].Time(0, 0);
+  at_.after_time = day + absl::Hours(24);
+  Array families(Element::kSmallint), grains(Element::kSmallint);
+  for (const auto& family : history::Families()) {
+    for (int grain = static_cast<int>(family.finest); grain <= static_cast<int>(family.coarsest);
+         ++grain) {
+      families.Int(family.number);
+      grains.Int(grain);
+    }
+  }
+  ASSIGN_OR_RETURN(const auto results,
+                   Run({{kRollupSums, Start().Time(day).Add(families).Add(grains)}}));
+  static constexpr const char* kSpans[] = {"", "hours of ", "day ", "month of "};
+  const Rows& rows = results[0];
+  const auto sums = [&](int row, int column) {
+    return absl::StrCat(rows.Text(row, column), " records, ", rows.Text(row, column + 1),
+                        " calls, ", rows.Text(row, column + 2), " nano-USD and ",
+                        rows.Text(row, column + 3), " tokens");
+  };
+  if (rows.size() == 0) return absl::OkStatus();
+  // One is named: a record that is gone is missing in all of them.
+  const int others = rows.size() - 1;
+  Add("I5", "the rollups of family ", rows.Int(0, 0), " for the ", kSpans[rows.Int(0, 1)],
+      absl::FormatTime("%Y-%m-%d", day, absl::UTCTimeZone()), " say ", sums(0, 2),
+      ", but the records say ", sums(0, 6),
+      others > 0 ? absl::StrCat("; so do ", others, " more") : "");
   return absl::OkStatus();
 }
 

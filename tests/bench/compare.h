@@ -12,6 +12,7 @@ namespace bursar::bench {
 struct Options {
   absl::Duration duration = absl::Seconds(1);  // of each load in each round
   int rounds = 5;
+  int64_t records = 10'000'000;  // of the measures of history
 };
 
 // What a measure found.

@@ -74,8 +74,10 @@ nlohmann::json JsonOf(const Measure& measure, const Outcome& outcome) {
 
 // The measures asked for, in their own order; says which name there is not.
 bool Choose(const Request& request, std::vector<Measure>& chosen) {
-  std::vector<Measure> all = Ratios();
-  for (Measure& shape : Shapes()) all.push_back(std::move(shape));
+  std::vector<Measure> all = request.history ? HistoryMeasures() : Ratios();
+  if (!request.history) {
+    for (Measure& shape : Shapes()) all.push_back(std::move(shape));
+  }
   auto named = [](const std::string& name) {
     return [&name](const Measure& measure) { return measure.name == name; };
   };

@@ -19,11 +19,13 @@ struct Measure {
   std::function<Outcome(const Options&)> take;
 };
 
-std::vector<Measure> Ratios();  // what Bursar must reach: p1, p2, ...
-std::vector<Measure> Shapes();  // loads for which others have published figures
+std::vector<Measure> Ratios();           // what Bursar must reach: p1, p2, ...
+std::vector<Measure> HistoryMeasures();  // on millions of records: minutes each
+std::vector<Measure> Shapes();           // loads for which others have published figures
 
 struct Request {
   Options options;
+  bool history = false;           // the measures of history instead of the others
   std::vector<std::string> only;  // "p1", ...; empty: all
   std::string json_path;
 };

@@ -17,6 +17,10 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", request.options.rounds, "of which medians are taken; default 5");
   app.add_option("--only", request.only, "measures to take, like p1,p7; default: all")
       ->delimiter(',');
+  app.add_flag("--history", request.history,
+               "measure history instead: makes millions of records first, which takes minutes");
+  app.add_option("--records", request.options.records, "of --history; default 10000000")
+      ->check(CLI::Range(int64_t{10'000}, int64_t{1'000'000'000}));
   app.add_option("--json", request.json_path, "also write the figures to this file");
   app.add_option("--noop-server", noop_budgets)->group("");
   try {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "support/rpc_client.h"
 #include "support/server_process.h"
 #include "support/test_database.h"
@@ -83,6 +84,37 @@ class Fleet {
                   "WHERE usage_record.usage_id IS NULL OR usage_id.fingerprint IS NULL"),
               "0")
         << "records without an id, or ids without a record";
+    ExpectRollupsConserved();
+  }
+
+  // Until the rollups have every record.
+  void AwaitRollups() const {
+    const absl::Time late = absl::Now() + absl::Seconds(30);
+    while (Number("SELECT count(*) FROM unmerged_batch") > 0 && absl::Now() < late) {
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    EXPECT_EQ(Number("SELECT count(*) FROM unmerged_batch"), 0) << "after 30 s";
+  }
+
+  // I5: rollups and what they do not have yet are the sum of the records, in each family and grain.
+  void ExpectRollupsConserved() const {
+    EXPECT_EQ(Sql(R"(
+        WITH waiting AS (
+          SELECT coalesce(sum(u.records), 0) AS records, coalesce(sum(u.cost_nanousd), 0) AS cost
+          FROM unmerged_batch JOIN counted_usage u USING (tenant_id, receive_time)),
+        kept AS (SELECT count(*) AS records, coalesce(sum(cost_nanousd), 0) AS cost FROM usage_record),
+        summed AS (SELECT sum(records) AS records, sum(cost_nanousd) AS cost
+                   FROM rollup GROUP BY family, grain)
+        SELECT count(*) FROM summed, waiting, kept
+        WHERE summed.records + waiting.records <> kept.records
+           OR summed.cost + waiting.cost <> kept.cost)"),
+              "0")
+        << "rollups that are not the sum of the records";
+    EXPECT_EQ(Sql("SELECT (SELECT coalesce(sum(records), 0) FROM rollup WHERE family = 1 AND "
+                  "grain = 3) + (SELECT coalesce(sum(u.records), 0) FROM unmerged_batch JOIN "
+                  "counted_usage u USING (tenant_id, receive_time)) = count(*) FROM usage_record"),
+              "t")
+        << "records that are in no rollup";
   }
 
  private:

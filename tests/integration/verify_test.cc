@@ -167,7 +167,8 @@ const std::vector<Planted>& Breaches() {
        {{"I4", " leads to a record received at "},
         {"I5", "budget \"all\""},
         {"I5", "group {\"user\":\"u1\"}"},
-        {"I5", "budget \"run-cap\""}}},
+        {"I5", "budget \"run-cap\""},
+        {"I5", "the rollups of family"}}},
       {"a usage id is gone",
        "DELETE FROM usage_id WHERE id = (SELECT id FROM usage_record WHERE usage_id = 's/1/used')",
        {{"I4", "record \"s/1/used\" received at "}}},
@@ -182,7 +183,20 @@ const std::vector<Planted>& Breaches() {
        {{"I4", " is not the one that its id leads to, which was received at "},
         {"I5", "budget \"all\""},
         {"I5", "group {\"user\":\"u1\"}"},
-        {"I5", "budget \"run-cap\""}}},
+        {"I5", "budget \"run-cap\""},
+        {"I5", "the rollups of family"}}},
+      {"a rollup says another cost",
+       "UPDATE rollup SET cost_nanousd = cost_nanousd + 1 WHERE family = 4 AND grain = 1",
+       {{"I5", "the rollups of family 4 for the hours of "}}},
+      {"a month has a call too many",
+       "UPDATE rollup SET calls = calls + 1 WHERE family = 2 AND grain = 3",
+       {{"I5", "the rollups of family 2 for the month of "}}},
+      {"a day's rollups are gone",
+       "DELETE FROM rollup WHERE grain < 3",
+       {{"I5", "the rollups of family 1 for the hours of "}}},
+      {"a batch was added to the rollups and is still to be added",
+       "INSERT INTO unmerged_batch SELECT tenant_id, receive_time, 1 FROM usage_record LIMIT 1",
+       {{"I5", "the rollups of family 1 for the "}}},
       {"a record charged another amount",
        "UPDATE usage_record SET charged_amounts[1] = charged_amounts[1] + 3 "
        "WHERE usage_id = 's/1/used'",
@@ -200,13 +214,15 @@ constexpr char kKeep[] =
     "CREATE SCHEMA keep; CREATE TABLE keep.counter AS TABLE counter; "
     "CREATE TABLE keep.reservation AS TABLE reservation; "
     "CREATE TABLE keep.usage_id AS TABLE usage_id; "
-    "CREATE TABLE keep.usage_record AS TABLE usage_record";
+    "CREATE TABLE keep.usage_record AS TABLE usage_record; "
+    "CREATE TABLE keep.rollup AS TABLE rollup";
 constexpr char kPutBack[] =
-    "TRUNCATE counter, reservation, usage_id, usage_record; "
+    "TRUNCATE counter, reservation, usage_id, usage_record, rollup, unmerged_batch; "
     "INSERT INTO counter SELECT * FROM keep.counter; "
     "INSERT INTO reservation SELECT * FROM keep.reservation; "
     "INSERT INTO usage_id SELECT * FROM keep.usage_id; "
-    "INSERT INTO usage_record SELECT * FROM keep.usage_record";
+    "INSERT INTO usage_record SELECT * FROM keep.usage_record; "
+    "INSERT INTO rollup SELECT * FROM keep.rollup";
 
 void RunScript(const Fleet& fleet, const std::string& sql) {
   const absl::Status status = fleet.database().Connect()->ExecuteScript(sql);
@@ -225,6 +241,7 @@ TEST(Verify, NamesEveryKindOfBreach) {
   while (fleet.Number("SELECT count(*) FROM reservation WHERE state = 1") > 1) {
     absl::SleepFor(absl::Milliseconds(50));  // until what was left to expire has
   }
+  fleet.AwaitRollups();
   for (const auto& planted : Breaches()) {
     RunScript(fleet, kKeep);
     for (const int page_size : {9, 1000}) {
