@@ -120,7 +120,7 @@ class RollupReader {
       day.view = place_.view;
     }
     const absl::Time starts[] = {day.start};
-    CostSql sql(tenant_, day, {day.start, day.end}, starts, /*grouped=*/true);
+    CostSql sql(tenant_, day, {day.start, day.end, day.end}, starts, /*grouped=*/true);
     const auto wanted = static_cast<int>(writer.rows_left());
     const std::string text = sql.Rows(wanted, place_.offset);
     std::vector<Statement> statements;
