@@ -206,12 +206,12 @@ absl::Status RunReader::FillSubjects(std::vector<RunSummary>& runs) {
   for (const RunSummary& run : runs) times.Time(run.last_time);
   Placeholders values;
   const std::string sql = absl::StrCat(
-      "SELECT DISTINCT ON (r.run) " BURSAR_CALL " FROM unnest(", values.Add(Texts(NamesOf(runs))),
-      "::text[], ", values.Add(times),
-      "::timestamptz[]) AS latest(of_run, last_time) "
-      "JOIN usage_record r ON r.run = of_run AND r.charge_time = last_time WHERE r.tenant_id = ",
+      "SELECT " BURSAR_CALL " FROM unnest(", values.Add(Texts(NamesOf(runs))), "::text[], ",
+      values.Add(times),
+      "::timestamptz[]) AS latest(of_run, last_time) CROSS JOIN LATERAL "
+      "(SELECT * FROM usage_record WHERE run = of_run AND charge_time = last_time AND tenant_id = ",
       values.Text(tenant_), " AND ", Range(values),
-      " ORDER BY r.run, r.receive_time DESC, r.id DESC");
+      " ORDER BY receive_time DESC, id DESC LIMIT 1) r");
   ASSIGN_OR_RETURN(const Rows rows, Ask(sql, values));
   for (int row = 0; row < rows.size(); ++row) {
     usage::UsageRecord latest;
