@@ -430,6 +430,8 @@ TEST_F(GoldenTest, Help) {
       {"record"},
       {"run"},
       {"costs"},
+      {"usage"},
+      {"runs"},
       {"status"},
       {"holds"},
       {"events"},

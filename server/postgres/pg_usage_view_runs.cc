@@ -222,7 +222,8 @@ absl::Status RunReader::FillSubjects(std::vector<RunSummary>& runs) {
   return absl::OkStatus();
 }
 
-// What the runs below each run cost.
+// What the runs below each run cost, and the records that name it as their root and no run of their
+// own: what a cap by root_run counts.
 absl::Status RunReader::FillTrees(std::vector<RunSummary>& runs) {
   Placeholders values;
   const std::string sql = absl::StrCat(
