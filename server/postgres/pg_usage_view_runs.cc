@@ -3,6 +3,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "history/cost_query.h"
 #include "ledger/budget_status.h"
@@ -15,8 +16,9 @@
 
 // ListRuns. The records are walked back from the latest, a stretch at a time, until enough runs
 // have been met; then the records of these are summed, found by the indexes of runs. So a page
-// costs what its runs have, not what the range has. Each statement is a transaction of its own, and
-// sees what the first look saw.
+// costs what its runs have, not what the range has. Where the filters let too few of the first ones
+// through, the range is searched once for all that pass. Each statement is a transaction of its
+// own, and sees what the first look saw.
 namespace bursar::postgres {
 namespace {
 
@@ -28,6 +30,7 @@ using ledger::Id;
 constexpr absl::Duration kTimeMax = absl::Seconds(5);  // for a page, with all its statements
 constexpr int kStretchMin = 1000;
 constexpr int kStretchMax = 100'000;
+constexpr int kFewRuns = 1000;
 constexpr int kRecordsOfRun = 20;  // a guess, to begin with
 
 Array Texts(const std::vector<std::string>& values) {
@@ -65,9 +68,18 @@ class RunReader {
     absl::Time time;
   };
 
+  struct Summed {
+    RunSummary summary;
+    bool top = false;
+  };
+
   std::string Range(Placeholders& values) const;
+  std::string Passes(Placeholders& values) const;
   absl::Status Walk();
-  absl::Status Sum(size_t count, std::vector<RunSummary>& found);
+  absl::StatusOr<std::map<std::string, Summed>> SumsOf(const std::vector<std::string>& names);
+  absl::Status SumNext(size_t count, std::vector<RunSummary>& found);
+  absl::StatusOr<std::optional<std::vector<std::string>>> FewThatPass();
+  absl::StatusOr<std::vector<RunSummary>> FindAmong(const std::vector<std::string>& names);
   absl::StatusOr<Rows> Ask(const std::string& sql, Placeholders& values);
   bool IsAfterPlace(const Met& met) const {
     if (!query_.after || met.time < query_.after->last_time) return true;
@@ -108,6 +120,13 @@ std::string RunReader::Range(Placeholders& values) const {
                       SeenBy(values.Time(look_.as_of), values.Text(look_.snapshot)));
 }
 
+// That a record passes all filters.
+std::string RunReader::Passes(Placeholders& values) const {
+  std::vector<std::string> conditions;
+  for (const auto& filter : query_.filters) conditions.push_back(RecordFilter(filter, values));
+  return absl::StrJoin(conditions, " AND ");
+}
+
 // Walks one stretch further back. It ends where another time begins, so that no run is met later
 // than one whose latest record counts at the same time. Whether a run is a top one its latest
 // record says.
@@ -143,59 +162,101 @@ absl::Status RunReader::Walk() {
   return absl::OkStatus();
 }
 
-// Sums the next runs. One that has a later record than the one it was met by is of an earlier page.
-absl::Status RunReader::Sum(size_t count, std::vector<RunSummary>& found) {
-  std::vector<Met> next;
-  while (next.size() < count && !waiting_.empty()) {
-    next.push_back(std::move(waiting_.back()));
-    waiting_.pop_back();
-  }
-  std::vector<std::string> names;
-  for (const Met& met : next) names.push_back(met.run);
+// Of runs that a record of passes the filters. Whether a run is a top one its latest record says.
+absl::StatusOr<std::map<std::string, RunReader::Summed>> RunReader::SumsOf(
+    const std::vector<std::string>& names) {
   Placeholders values;
   std::string sql = absl::StrCat(
       "SELECT run, min(charge_time), max(charge_time), coalesce(sum(calls), 0)::bigint, "
       "count(*) FILTER (WHERE outcome = 2 AND adjusts IS NULL), "
-      "coalesce(sum(cost_nanousd), 0)::bigint FROM usage_record WHERE tenant_id || '' = ",
+      "coalesce(sum(cost_nanousd), 0)::bigint, (array_agg(parent_run IS NULL AND root_run = run "
+      "ORDER BY charge_time DESC, receive_time DESC, id DESC))[1] "
+      "FROM usage_record WHERE tenant_id || '' = ",
       values.Text(tenant_), " AND run IS NOT NULL AND run = ANY (", values.Add(Texts(names)),
       "::text[]) AND ", Range(values), " GROUP BY run");
-  std::string has;
-  for (const auto& filter : query_.filters) {
-    absl::StrAppend(&has, has.empty() ? "" : " AND ", RecordFilter(filter, values));
-  }
-  if (!has.empty()) absl::StrAppend(&sql, " HAVING bool_or(", has, ")");
+  if (!query_.filters.empty()) absl::StrAppend(&sql, " HAVING bool_or(", Passes(values), ")");
   ASSIGN_OR_RETURN(const Rows rows, Ask(sql, values));
-  std::map<std::string, RunSummary> sums;
+  std::map<std::string, Summed> sums;
   for (int row = 0; row < rows.size(); ++row) {
     const std::string run(rows.Text(row, 0));
-    sums[run] = {.run = run,
-                 .first_time = rows.Time(row, 1),
-                 .last_time = rows.Time(row, 2),
-                 .calls = rows.Int(row, 3),
-                 .failed_calls = rows.Int(row, 4),
-                 .cost_nanousd = rows.Int(row, 5),
-                 .tree_cost_nanousd = rows.Int(row, 5)};
+    sums[run] = {{.run = run,
+                  .first_time = rows.Time(row, 1),
+                  .last_time = rows.Time(row, 2),
+                  .calls = rows.Int(row, 3),
+                  .failed_calls = rows.Int(row, 4),
+                  .cost_nanousd = rows.Int(row, 5),
+                  .tree_cost_nanousd = rows.Int(row, 5)},
+                 rows.Bool(row, 6)};
   }
+  return sums;
+}
+
+// Sums the next runs. One that has a later record than the one it was met by is of an earlier page.
+absl::Status RunReader::SumNext(size_t count, std::vector<RunSummary>& found) {
+  std::vector<Met> next;
+  std::vector<std::string> names;
+  while (next.size() < count && !waiting_.empty()) {
+    names.push_back(waiting_.back().run);
+    next.push_back(std::move(waiting_.back()));
+    waiting_.pop_back();
+  }
+  ASSIGN_OR_RETURN(auto sums, SumsOf(names));
   for (const Met& met : next) {
     const auto sum = sums.find(met.run);
-    if (sum == sums.end() || sum->second.last_time != met.time) continue;
-    found.push_back(std::move(sum->second));
+    if (sum == sums.end() || sum->second.summary.last_time != met.time) continue;
+    found.push_back(std::move(sum->second.summary));
   }
   return absl::OkStatus();
+}
+
+// Every run of the range that passes the filters, if they are few.
+absl::StatusOr<std::optional<std::vector<std::string>>> RunReader::FewThatPass() {
+  Placeholders values;
+  const std::string sql = absl::StrCat(
+      "SELECT DISTINCT run FROM usage_record WHERE tenant_id = ", values.Text(tenant_),
+      " AND run IS NOT NULL AND ", Range(values), " AND ", Passes(values), " LIMIT ", kFewRuns + 1);
+  ASSIGN_OR_RETURN(const Rows rows, Ask(sql, values));
+  if (rows.size() > kFewRuns) return std::nullopt;
+  std::vector<std::string> names;
+  for (int row = 0; row < rows.size(); ++row) names.emplace_back(rows.Text(row, 0));
+  return names;
+}
+
+absl::StatusOr<std::vector<RunSummary>> RunReader::FindAmong(
+    const std::vector<std::string>& names) {
+  ASSIGN_OR_RETURN(auto sums, SumsOf(names));
+  std::vector<RunSummary> found;
+  for (auto& [name, sum] : sums) {
+    if (!IsAfterPlace({name, sum.summary.last_time}) || (query_.top_only && !sum.top)) continue;
+    found.push_back(std::move(sum.summary));
+  }
+  std::sort(found.begin(), found.end(), [](const RunSummary& a, const RunSummary& b) {
+    return a.last_time != b.last_time ? a.last_time > b.last_time : a.run < b.run;
+  });
+  return found;
 }
 
 absl::StatusOr<std::vector<RunSummary>> RunReader::Find() {
   std::vector<RunSummary> found;
   const size_t wanted = static_cast<size_t>(query_.page_size) + 1;
   size_t at_once = 0;
+  bool looked_for_few = query_.filters.empty();
   while (found.size() < wanted) {
+    if (waiting_.empty() && walked_all_) break;
+    if (waiting_.empty() && walked_to_ && !looked_for_few) {
+      looked_for_few = true;
+      ASSIGN_OR_RETURN(const auto few, FewThatPass());
+      if (few) {
+        ASSIGN_OR_RETURN(found, FindAmong(*few));
+        break;
+      }
+    }
     if (waiting_.empty()) {
-      if (walked_all_) break;
       RETURN_IF_ERROR(Walk());
       continue;
     }
     at_once = std::max(2 * at_once, wanted - found.size());
-    RETURN_IF_ERROR(Sum(at_once, found));
+    RETURN_IF_ERROR(SumNext(at_once, found));
   }
   if (found.size() > wanted) found.resize(wanted);
   return found;
