@@ -22,6 +22,7 @@
 #include "postgres/partitions.h"
 #include "postgres/pg_budget_store.h"
 #include "postgres/pg_cost_store.h"
+#include "postgres/pg_export_store.h"
 #include "postgres/pg_key_store.h"
 #include "postgres/pg_ledger_store.h"
 #include "postgres/pg_ledger_view.h"
@@ -71,6 +72,7 @@ struct App::Parts {
   std::unique_ptr<postgres::PgKeyStore> key_store;
   std::unique_ptr<postgres::PgBudgetStore> budget_store;
   std::unique_ptr<postgres::PgCostStore> cost_store;
+  std::unique_ptr<postgres::PgExportStore> export_store;
   std::unique_ptr<postgres::PgLedgerView> ledger_view;
   std::unique_ptr<postgres::PgPriceStore> price_store;
   std::unique_ptr<access::KeyRing> keys;
@@ -117,6 +119,7 @@ absl::Status App::OpenDatabase() {
   p.key_store = std::make_unique<postgres::PgKeyStore>(*p.pool);
   p.budget_store = std::make_unique<postgres::PgBudgetStore>(*p.pool);
   p.cost_store = std::make_unique<postgres::PgCostStore>(*p.pool);
+  p.export_store = std::make_unique<postgres::PgExportStore>(*p.pool);
   p.ledger_view = std::make_unique<postgres::PgLedgerView>(*p.pool, p.config.ledger_horizon);
   p.price_store = std::make_unique<postgres::PgPriceStore>(*p.pool);
   p.prices = std::make_unique<pricing::PriceBooks>(*p.price_store);
@@ -181,10 +184,10 @@ absl::Status App::Serve() {
   ASSIGN_OR_RETURN(auto sweeper_store, make_store());
   p.sweeper = std::make_unique<ledger::Sweeper>(std::move(sweeper_store), *p.lanes);
   const bool open = p.config.insecure_no_auth;
-  ASSIGN_OR_RETURN(p.rpc,
-                   rpc::RpcServer::Start(
-                       {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()}, *p.lanes,
-                       *p.cost_store, *p.budget_store, *p.ledger_view, *p.prices, p.metrics));
+  ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start(
+                              {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()},
+                              *p.lanes, *p.cost_store, *p.export_store, *p.budget_store,
+                              *p.ledger_view, *p.prices, p.metrics));
   if (!p.config.http.empty()) {
     ASSIGN_OR_RETURN(
         p.http, http::HttpServer::Start({.listen = p.config.http,

@@ -15,6 +15,7 @@
 #include "cli/costs_command.h"
 #include "cli/events_command.h"
 #include "cli/explain_command.h"
+#include "cli/export_command.h"
 #include "cli/global_flags.h"
 #include "cli/help_text.h"
 #include "cli/holds_command.h"
@@ -78,6 +79,7 @@ struct Program {
     Add<HoldsCommand>(kMoney);
     Add<EventsCommand>(kMoney);
     Add<ExplainCommand>(kMoney);
+    Add<ExportCommand>(kMoney);
     AddBudgets(AddGroup("budgets", "Create, show, change, raise, freeze and delete budgets"));
     AddPrices(AddGroup("prices", "Import, set and show prices; price records again"));
     Add<VerifyCommand>(kLedger);

@@ -6,6 +6,8 @@
 #include "src/client_state.h"
 #include "src/disabled_connection.h"
 #include "src/random_id.h"
+#include "src/recorder_options.h"
+#include "src/refusal.h"
 
 namespace bursar {
 namespace {
@@ -21,6 +23,9 @@ CallOptions Within(Client::Timeout given, std::chrono::milliseconds otherwise) {
 StatusOr<Client> Client::Connect(const ClientOptions& options) {
   auto state = std::make_shared<State>(nullptr, options);
   if (!state->options.disabled) {
+    if (Status status = internal::CheckRecorderOptions(options.recorder); !status.ok()) {
+      return status;  // now, not with the first record
+    }
     auto connection = MakeConnection(options);
     if (!connection.ok()) return connection.status();
     state = std::make_shared<State>(*std::move(connection), options);
@@ -43,7 +48,10 @@ StatusOr<CheckResponse> Client::Check(CheckRequest request, Timeout timeout) con
   auto response =
       state_->Call(call.deadline, [&] { return state_->connection->Check(request, call); });
   if (response.ok()) {
-    state_->allowance.Learn(request.model, response->estimated_nanousd);
+    // What the caller said is no estimate of the server's.
+    if (!request.cost_nanousd) {
+      state_->allowance.Learn(request.model, response->estimated_nanousd);
+    }
     for (const auto& settled : response->settled) {
       if (settled.ok()) state_->allowance.Delivered(settled->usage_id);
     }
@@ -53,14 +61,15 @@ StatusOr<CheckResponse> Client::Check(CheckRequest request, Timeout timeout) con
       !internal::IsTransportFailure(response.status())) {
     return response;
   }
-  CheckResponse decided = state_->allowance.Decide(request, response.status());
+  auto decided = state_->allowance.Decide(request, response.status());
+  if (!decided.ok()) return decided;
   for (RecordRequest& record : request.settle) {
     const std::string usage_id = record.usage_id;
     Status kept = RecordAsync(std::move(record));
     if (kept.ok()) {
       kept = {StatusCode::kUnavailable, "usage " + usage_id + " is delivered in the background"};
     }
-    decided.settled.emplace_back(std::move(kept));
+    decided->settled.emplace_back(std::move(kept));
   }
   return decided;
 }
@@ -70,7 +79,11 @@ StatusOr<RecordResponse> Client::Record(RecordRequest request, Timeout timeout) 
   state_->Complete(&request);
   auto response =
       state_->Call(call.deadline, [&] { return state_->connection->Record(request, call); });
-  if (response.ok()) state_->allowance.Delivered(request.usage_id);
+  if (response.ok()) {
+    state_->allowance.Delivered(request.usage_id);
+  } else if (internal::IsRefusalOfContent(response.status().code())) {
+    state_->allowance.Refused(request.usage_id);
+  }
   return response;
 }
 
@@ -124,13 +137,13 @@ StatusOr<std::vector<BudgetStatus>> Client::BudgetStatuses(BudgetStatusesRequest
   const CallOptions call = Within(timeout, state_->options.query_timeout);
   std::optional<TraceIds> trace;
   state_->Complete(&request.subject, &trace);
-  return state_->Call(call.deadline,
-                      [&] { return state_->connection->BudgetStatuses(request, call); });
+  return state_->Query(call.deadline,
+                       [&] { return state_->connection->BudgetStatuses(request, call); });
 }
 
 StatusOr<CostReport> Client::QueryCosts(CostQuery query, Timeout timeout) const {
   const CallOptions call = Within(timeout, state_->options.query_timeout);
-  return state_->Call(call.deadline, [&] { return state_->connection->QueryCosts(query, call); });
+  return state_->Query(call.deadline, [&] { return state_->connection->QueryCosts(query, call); });
 }
 
 }  // namespace bursar

@@ -3,12 +3,18 @@
 #include <bursar/mocks/mock_connection.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <map>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "src/client_state.h"
+#include "testing/temporary_folder.h"
 
 namespace bursar {
 namespace {
@@ -235,6 +241,130 @@ TEST_F(OfflineTest, WhenTheServerIsBackTheGateDecidesAgain) {
   EXPECT_FALSE(client.Check(Ask(1))->offline);
 }
 
+TEST_F(OfflineTest, WhatNobodyKnowsIsChargedAsItWasGranted) {
+  Answers(away_);
+  const Client client = FailOpen(10 * kCent);
+  { Guard unsettled(client, Ask(2 * kCent)); }
+  EXPECT_THROW(
+      (void)client.Track(Ask(3 * kCent), [] { throw std::runtime_error("the provider's"); }),
+      std::runtime_error);
+  {
+    Guard in_parts(client, Ask(4 * kCent));
+    EXPECT_TRUE(in_parts.SettleAsync({.cost_nanousd = kCent, .keep_reservation = true}).ok());
+  }
+  EXPECT_FALSE(client.Check(Ask(2 * kCent))->allowed());
+  Answers({});
+  EXPECT_TRUE(client.Flush(10s).ok());
+  std::map<int64_t, int> costs;
+  for (const RecordRequest& record : records_) ++costs[record.cost_nanousd.value_or(-1)];
+  EXPECT_EQ(costs, (std::map<int64_t, int>{{kCent, 1}, {2 * kCent, 1}, {3 * kCent, 2}}));
+  Answers(away_);
+  EXPECT_TRUE(client.Check(Ask(10 * kCent))->allowed());  // all of it was counted
+}
+
+TEST_F(OfflineTest, OneIdDoesNotGetMoreThanItWasGranted) {
+  Answers(away_);
+  const Client client = FailOpen(10 * kCent);
+  CheckRequest request = Ask(2 * kCent);
+  request.request_id = "r";
+  ASSERT_TRUE(client.Check(request)->allowed());
+  CheckRequest bigger = request;
+  bigger.cost_nanousd = 9 * kCent;
+  EXPECT_EQ(client.Check(bigger).status().code(), StatusCode::kAlreadyExists);
+  EXPECT_TRUE(client.RecordAsync({.reservation_id = "r", .cost_nanousd = kCent}).ok());
+  const auto ended = client.Check(request);
+  EXPECT_FALSE(ended->allowed());
+  EXPECT_EQ(ended->reason, "RESERVATION_ENDED");
+}
+
+TEST_F(OfflineTest, RecordsOfOneGrantCountTogether) {
+  Answers(away_);
+  const Client client = FailOpen(10 * kCent);
+  CheckRequest request = Ask(2 * kCent);
+  request.request_id = "r";
+  ASSERT_TRUE(client.Check(request)->allowed());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(
+        client
+            .RecordAsync(
+                {.reservation_id = "r", .cost_nanousd = 2 * kCent, .keep_reservation = i < 2})
+            .ok());
+  }
+  EXPECT_FALSE(client.Check(Ask(5 * kCent))->allowed());  // 6 of 10 are used
+  EXPECT_TRUE(client.Check(Ask(4 * kCent))->allowed());
+}
+
+TEST_F(OfflineTest, ARecordThatIsRefusedDoesNotEndItsGrant) {
+  Answers(away_);
+  const Client client = FailOpen(10 * kCent);
+  CheckRequest request = Ask(10 * kCent);
+  request.request_id = "r";
+  ASSERT_TRUE(client.Check(request)->allowed());
+  Answers({StatusCode::kInvalidArgument, "no such thing"});
+  std::this_thread::sleep_for(5ms);  // the breaker's open time is 1 ms
+  EXPECT_FALSE(client.Record({.usage_id = "bad", .reservation_id = "r", .cost_nanousd = 1}).ok());
+  Answers({});
+  EXPECT_TRUE(client.Record({.usage_id = "u", .reservation_id = "r", .cost_nanousd = 1}).ok());
+  Answers(away_);
+  EXPECT_TRUE(client.Check(Ask(10 * kCent))->allowed());
+}
+
+TEST_F(OfflineTest, HugeCostsDoNotMakeRoom) {
+  Answers(away_);
+  const Client client = FailOpen(10 * kCent);
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  for (const char* id : {"a", "b", "c"}) {
+    CheckRequest request = Ask(kCent);
+    request.request_id = id;
+    ASSERT_TRUE(client.Check(request)->allowed());
+  }
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_TRUE(client.RecordAsync({.reservation_id = id, .cost_nanousd = kMost}).ok());
+  }
+  EXPECT_FALSE(client.Check(Ask(1))->allowed());
+}
+
+TEST_F(OfflineTest, AnOfflineNextWhoseRecordIsRefusedIsRecordedAfterwards) {
+  Answers(away_);
+  ClientOptions options;
+  options.failure_policy = FailurePolicy::kFailOpen;
+  options.offline_allowance_nanousd = 10 * kCent;
+  options.check_timeout = 5ms;
+  options.breaker_failures = 0;
+  options.recorder.memory_records_max = 0;
+  const Client client(connection_, options);
+  {
+    Guard step(client, Ask(kCent));
+    Guard next = step.Next({.usage_id = "u-1", .cost_nanousd = 5}, Ask(kCent));
+    ASSERT_TRUE(next.allowed());
+    EXPECT_EQ(next.check()->settled.at(0).status().code(), StatusCode::kResourceExhausted);
+    EXPECT_FALSE(step.settled());
+    next.NotSent();
+    Answers({});
+  }
+  ASSERT_EQ(records_.size(), 1u);
+  EXPECT_EQ(records_[0].usage_id, "u-1");
+  EXPECT_EQ(records_[0].cost_nanousd, 5);
+}
+
+TEST_F(OfflineTest, WhatCallersSayThatACallCostsIsNoEstimateOfTheServers) {
+  const Client client = FailOpen(100 * kCent);
+  answer_.estimated_nanousd = 50 * kCent;
+  EXPECT_TRUE(client.Check(Ask(50 * kCent))->allowed());
+  Answers(away_);
+  EXPECT_FALSE(client.Check(Ask())->allowed());
+}
+
+TEST_F(OfflineTest, QueriesThatTimeOutAreNoReasonToAllowOffline) {
+  ON_CALL(*connection_, QueryCosts(_, _))
+      .WillByDefault([](const CostQuery&, const CallOptions&) -> StatusOr<CostReport> {
+        return Status(StatusCode::kDeadlineExceeded, "too much to read");
+      });
+  const Client client = FailOpen(100 * kCent);
+  for (int i = 0; i < 6; ++i) EXPECT_FALSE(client.QueryCosts({}).ok());
+  EXPECT_FALSE(client.Check(Ask(1))->offline);
+}
+
 class DisabledTest : public OfflineTest {
  protected:
   void SetUp() override {
@@ -286,6 +416,23 @@ TEST(JournalLabel, NamesEndpointAndTenantAndNeverTheSecret) {
   const std::string longest =
       JournalLabel(std::string(300, 'x'), "bursar_" + std::string(300, 'y') + "_k_s");
   EXPECT_LE(longest.size(), 64u);
+}
+
+TEST(JournalLabel, AKeyFileThatCannotBeReadIsAnErrorAndNoOtherLabel) {
+  const testing::TemporaryFolder folder;
+  ClientOptions options;
+  options.api_key_file = folder.path() + "/key";
+  options.recorder.journal_folder = folder.path() + "/journal";
+  options.recorder.close_timeout = 1ms;  // it is left there
+  const Client client(std::make_shared<NiceMock<MockConnection>>(), options);
+  EXPECT_EQ(client.RecordAsync({.cost_nanousd = 1}).code(), StatusCode::kFailedPrecondition);
+  testing::WriteFile(options.api_key_file, "bursar_acme_k1_s3cret\n");
+  EXPECT_TRUE(client.RecordAsync({.cost_nanousd = 1}).ok());
+  bool labelled = false;
+  for (const auto& entry : std::filesystem::directory_iterator(options.recorder.journal_folder)) {
+    labelled |= entry.path().filename().string().find("-acme@") != std::string::npos;
+  }
+  EXPECT_TRUE(labelled);
 }
 
 }  // namespace

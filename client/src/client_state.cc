@@ -65,6 +65,7 @@ Client::State::State(std::shared_ptr<Connection> its_connection, ClientOptions i
     : options(Checked(std::move(its_options))),
       connection(options.disabled ? internal::MakeDisabledConnection() : std::move(its_connection)),
       health(options),
+      query_health(options),
       allowance(options),
       keeper(
           [this](const ExtendRequest& request) {
@@ -99,7 +100,9 @@ void Client::State::Complete(RecordRequest* record) {
 StatusOr<Recorder*> Client::State::StartedRecorder() {
   const std::lock_guard lock(recorder_mutex_);
   if (recorder_ == nullptr) {
-    auto started = Recorder::Start(connection, OptionsOfRecorder());
+    auto its = OptionsOfRecorder();
+    if (!its.ok()) return its.status();
+    auto started = Recorder::Start(connection, *std::move(its));
     if (!started.ok()) return started.status();
     recorder_ = *std::move(started);
   }
@@ -111,11 +114,14 @@ Recorder* Client::State::RecorderIfStarted() const {
   return recorder_.get();
 }
 
-RecorderOptions Client::State::OptionsOfRecorder() {
+StatusOr<RecorderOptions> Client::State::OptionsOfRecorder() {
   RecorderOptions its = options.recorder;
-  if (its.journal_label.empty()) {
+  if (its.journal_label.empty() && !its.journal_folder.empty()) {
+    // A key that cannot be read just now must not put the records under another label, where the
+    // next process would not look for them.
     const auto key = internal::LoadApiKey(options, internal::SettingsSource::Process());
-    its.journal_label = internal::JournalLabel(options.endpoint, key.ok() ? *key : "");
+    if (!key.ok()) return key.status();
+    its.journal_label = internal::JournalLabel(options.endpoint, *key);
   }
   its.on_delivered = [this, told = std::move(its.on_delivered)](const std::string& usage_id) {
     allowance.Delivered(usage_id);

@@ -31,15 +31,24 @@ struct Client::State {
       -> decltype(attempt()) {
     return internal::CallWithRetry(options, health, deadline, attempt);
   }
+  // The same for what only reads. Apart: queries that take too long say nothing about whether a
+  // check would be answered.
+  template <typename Attempt>
+  auto Query(std::chrono::steady_clock::time_point deadline, const Attempt& attempt)
+      -> decltype(attempt()) {
+    return internal::CallWithRetry(options, query_health, deadline, attempt);
+  }
   StatusOr<ExtendResponse> Extend(const ExtendRequest& request, const CallOptions& call);
 
   const ClientOptions options;  // disabled also where the environment says so
   const std::shared_ptr<Connection> connection;
   internal::CallHealth health;
+  internal::CallHealth query_health;
   internal::OfflineAllowance allowance;
 
  private:
-  RecorderOptions OptionsOfRecorder();
+  // Errors: those of LoadApiKey, where the key names the journal's label.
+  StatusOr<RecorderOptions> OptionsOfRecorder();
 
   mutable std::mutex recorder_mutex_;
   std::unique_ptr<Recorder> recorder_;

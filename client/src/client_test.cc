@@ -133,5 +133,11 @@ TEST(Connection, WithoutACallAnswersUnimplemented) {
   EXPECT_EQ(client.QueryCosts({}).status().code(), StatusCode::kUnimplemented);
 }
 
+TEST(Client, ConnectRefusesOptionsWithWhichNoRecorderStarts) {
+  ClientOptions options;
+  options.recorder.batch_records_max = 0;
+  EXPECT_EQ(Client::Connect(options).status().code(), StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace bursar

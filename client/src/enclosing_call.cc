@@ -39,11 +39,11 @@ EnclosingCallScope::~EnclosingCallScope() {
 void Inherit(const EnclosingCall& outer, Subject* subject, std::optional<TraceIds>* trace) {
   if (const Subject& around = outer.subject; !around.run.empty()) {
     const std::string& root = around.root_run.empty() ? around.run : around.root_run;
-    if (subject->run.empty()) {
+    if (subject->run.empty() || subject->run == around.run) {  // named or not, the same run
       subject->run = around.run;
       if (subject->parent_run.empty()) subject->parent_run = around.parent_run;
       if (subject->root_run.empty()) subject->root_run = around.root_run;
-    } else if (subject->run != around.run) {
+    } else {
       if (subject->parent_run.empty()) subject->parent_run = around.run;
       if (subject->root_run.empty()) subject->root_run = root;
     }

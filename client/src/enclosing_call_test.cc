@@ -90,5 +90,12 @@ TEST(Traceparent, AnotherTextIsNone) {
   EXPECT_EQ(FormatTraceparent({.trace_id = "my-trace", .span_id = "b7ad6b7169203331"}), "");
 }
 
+TEST(Inherit, NamingTheRunAroundIsLikeNamingNone) {
+  Subject subject{.run = "r1"};
+  std::optional<TraceIds> trace;
+  Inherit(Outer(), &subject, &trace);
+  EXPECT_EQ(subject, (Subject{.run = "r1", .parent_run = "r0", .root_run = "r0"}));
+}
+
 }  // namespace
 }  // namespace bursar

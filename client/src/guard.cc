@@ -1,17 +1,22 @@
 #include <bursar/guard.h>
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <typeinfo>
 #include <utility>
 
 #include "src/client_state.h"
 #include "src/random_id.h"
+#include "src/refusal.h"
+#include "src/telemetry_text.h"
 
 namespace bursar {
 namespace {
 
 constexpr char kReasonNotSent[] = "not sent";
+constexpr size_t kErrorTypeBytesMax = 256;  // the server's bounds
+constexpr size_t kErrorMessageBytesMax = 4096;
 
 }  // namespace
 
@@ -34,11 +39,7 @@ Guard Guard::Next(RecordRequest used, CheckRequest next) {
 
 Guard::~Guard() {
   try {
-    if (!settled_ && unconfirmed_) {
-      (void)client_.Record(*std::move(unconfirmed_));
-    } else {
-      Abort({});
-    }
+    Abort({});
   } catch (...) {  // out of memory: the hold ends by its ttl
   }
   End();
@@ -125,14 +126,16 @@ StatusOr<RecordResponse> Guard::Settle(RecordRequest record) {
   auto response = client_.Record(record);
   if (response.ok()) {
     settled_ = settled_ || ends;
+    Forget(record.usage_id, ends);
     return response;
   }
-  if (!internal::IsTransportFailure(response.status())) return response;
-  DeliverLater(record);
+  if (internal::IsRefusalOfContent(response.status().code())) return response;
+  const bool later = DeliverLater(record, ends);
   const Status& lost = response.status();
-  return Status(lost.code(),
-                lost.message() + (unconfirmed_ ? "" : "; it is delivered in the background"),
-                {.reason = lost.reason(), .retry_delay = lost.retry_delay()});
+  return Status(lost.code(), lost.message() + (later ? "; it is delivered in the background" : ""),
+                {.reason = lost.reason(),
+                 .field_violations = lost.field_violations(),
+                 .retry_delay = lost.retry_delay()});
 }
 
 Status Guard::SettleAsync(TokenUsage tokens) {
@@ -145,13 +148,23 @@ Status Guard::SettleAsync(RecordRequest record) {
   Complete(&record);
   const bool ends = !record.keep_reservation;
   if (ends) End();
-  Status status = client_.RecordAsync(std::move(record));
-  if (status.ok() && ends) settled_ = true;
+  Status status = client_.RecordAsync(record);
+  if (status.ok()) {
+    settled_ = settled_ || ends;
+    Forget(record.usage_id, ends);
+  } else {
+    Remember(record, ends);
+  }
   return status;
 }
 
 void Guard::Abort(CallError error) {
+  DeliverUnconfirmed();
   if (!allowed() || settled_ || !check_->reservation) return;  // a dry run held nothing
+  // One that may have arrived has ended the hold: another would be charged on top of it.
+  if (std::any_of(unconfirmed_.begin(), unconfirmed_.end(), [](auto& each) { return each.ends; })) {
+    return;
+  }
   if (not_sent_) {
     End();
     settled_ =
@@ -161,7 +174,12 @@ void Guard::Abort(CallError error) {
   RecordRequest record;
   record.tokens = observed();
   record.outcome = record.tokens ? Outcome::kCancelled : Outcome::kUnknown;
-  if (!error.type.empty() || !error.message.empty()) record.error = std::move(error);
+  if (!error.type.empty() || !error.message.empty()) {
+    // Of a longer one the server would refuse the record.
+    error.type = internal::Printable(error.type, kErrorTypeBytesMax);
+    error.message = internal::Utf8(error.message, kErrorMessageBytesMax);
+    record.error = std::move(error);
+  }
   Complete(&record);
   End();
   if (!client_.RecordAsync(record).ok()) (void)client_.Record(std::move(record));
@@ -170,36 +188,81 @@ void Guard::Abort(CallError error) {
 
 CheckRequest Guard::HandOver(RecordRequest used, CheckRequest next) {
   Complete(&used);
-  End();
+  if (!used.keep_reservation) End();
   // The next step belongs beside this one, not into it.
   EnclosingCall beside = call_;
   beside.trace.span_id = call_.trace.parent_span_id;
   Inherit(beside, &next.subject, &next.trace);
-  next.settle.push_back(used);
-  unconfirmed_ = std::move(used);
+  next.settle.push_back(std::move(used));
+  for (RecordRequest& record : next.settle) {  // named here, so that a repeat has the same id
+    if (record.usage_id.empty()) record.usage_id = internal::RandomUuid();
+  }
+  handed_ = next.settle;
   return next;
 }
 
 void Guard::TakeSettled(const StatusOr<CheckResponse>& next) {
-  if (next.ok() && !next->settled.empty()) {
-    const Status settled = next->settled.back().status();
-    const bool refused = !settled.ok() && !internal::IsTransportFailure(settled);
-    settled_ = settled.ok() || next->offline;  // offline: the client delivers it
-    if (settled_ || refused) {
-      unconfirmed_.reset();
-      return;
+  const std::vector<RecordRequest> handed = std::exchange(handed_, {});
+  for (size_t i = 0; i < handed.size(); ++i) {
+    const bool ends = i + 1 == handed.size() && !handed[i].keep_reservation;
+    if (next.ok() && i < next->settled.size()) {
+      const Status answer = next->settled[i].status();
+      // Offline the client has given it to the recorder, and says so.
+      if (answer.ok() || (next->offline && answer.code() == StatusCode::kUnavailable)) {
+        settled_ = settled_ || ends;
+        Forget(handed[i].usage_id, ends);
+        continue;
+      }
+      if (!next->offline && internal::IsRefusalOfContent(answer.code())) continue;
     }
+    DeliverLater(handed[i], ends);
   }
-  DeliverLater(RecordRequest(*unconfirmed_));
 }
 
-// For a record that nobody knows the fate of: the recorder sends it under the same id.
-void Guard::DeliverLater(const RecordRequest& record) {
-  if (client_.RecordAsync(record).ok()) {
-    settled_ = settled_ || !record.keep_reservation;
-    unconfirmed_.reset();
-  } else {
-    unconfirmed_ = record;  // the destructor tries once more
+// For a record that nobody knows the fate of: the recorder sends it under the same id. False: it
+// did not take it.
+bool Guard::DeliverLater(const RecordRequest& record, bool ends) {
+  if (!client_.RecordAsync(record).ok()) {
+    Remember(record, ends);
+    return false;
+  }
+  settled_ = settled_ || ends;
+  Forget(record.usage_id, ends);
+  return true;
+}
+
+void Guard::Remember(const RecordRequest& record, bool ends) {
+  Forget(record.usage_id, ends);
+  unconfirmed_.push_back({record, ends});
+}
+
+void Guard::Forget(const std::string& usage_id, bool ends) {
+  unconfirmed_.erase(std::remove_if(unconfirmed_.begin(), unconfirmed_.end(),
+                                    [&](const Unconfirmed& each) {
+                                      return each.record.usage_id == usage_id ||
+                                             (ends && each.ends);
+                                    }),
+                     unconfirmed_.end());
+}
+
+void Guard::DeliverUnconfirmed() {
+  using std::chrono::milliseconds;
+  for (size_t i = 0; i < handed_.size(); ++i) {  // the next guard's check threw
+    Remember(handed_[i], i + 1 == handed_.size() && !handed_[i].keep_reservation);
+  }
+  handed_.clear();
+  const auto end = std::chrono::steady_clock::now() + client_.state_->options.record_timeout;
+  for (Unconfirmed& each : std::exchange(unconfirmed_, {})) {
+    Status status = client_.RecordAsync(each.record);
+    if (!status.ok()) {
+      const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+      status = client_.Record(each.record, std::max(left, milliseconds(1))).status();
+    }
+    if (status.ok()) {
+      settled_ = settled_ || each.ends;
+    } else if (!internal::IsRefusalOfContent(status.code())) {
+      unconfirmed_.push_back(std::move(each));
+    }
   }
 }
 

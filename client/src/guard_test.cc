@@ -1,9 +1,13 @@
 #include <bursar/guard.h>
 #include <bursar/mocks/mock_connection.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -29,7 +33,7 @@ class GuardTest : public ::testing::Test {
     ON_CALL(*connection_, Record(_, _))
         .WillByDefault([this](const RecordRequest& request, const CallOptions&) {
           records_.push_back(request);
-          if (records_.size() <= lost_) return StatusOr<RecordResponse>(kLost);
+          if (records_.size() <= lost_) return StatusOr<RecordResponse>(lost_as_);
           return StatusOr<RecordResponse>(RecordResponse{});
         });
     ON_CALL(*connection_, RecordBatch(_, _))
@@ -53,6 +57,7 @@ class GuardTest : public ::testing::Test {
     extended_.notify_all();
     if (!extension_fails_.ok()) return extension_fails_;
     return ExtendResponse{.decision = extension_,
+                          .reason = extension_reason_,
                           .reservation = Reservation{.remaining_ttl = answer_ttl_}};
   }
   std::vector<ExtendRequest> AwaitExtensions(size_t count) {
@@ -73,15 +78,24 @@ class GuardTest : public ::testing::Test {
             .cost_nanousd = 1};
   }
 
+  // Whose recorder takes nothing.
+  Client WithFullRecorder() const {
+    ClientOptions options;
+    options.recorder.memory_records_max = 0;
+    return Client(connection_, options);
+  }
+
   CheckResponse answer_{.decision = Decision::kAllow,
                         .reservation = Reservation{.max_output_tokens = 500}};
-  size_t lost_ = 0;  // how many records get no answer
+  size_t lost_ = 0;  // how many records get no answer, but
+  Status lost_as_ = kLost;
   std::vector<RecordRequest> records_;
   std::vector<RecordRequest> delivered_;
-  std::mutex mutex_;  // of the next five, which the client's thread uses
+  std::mutex mutex_;  // of the next six, which the client's thread uses
   std::condition_variable extended_;
   std::vector<ExtendRequest> extensions_;
   Decision extension_ = Decision::kAllow;
+  std::string extension_reason_;
   Status extension_fails_;
   std::chrono::nanoseconds answer_ttl_{5min};
   std::vector<std::string> released_;
@@ -396,6 +410,222 @@ TEST_F(GuardTest, UsageAfterADenialIsRecordedAllTheSame) {
   ASSERT_EQ(records_.size(), 1u);
   EXPECT_EQ(records_[0].reservation_id, "");
   EXPECT_EQ(records_[0].subject.user, "ada");
+}
+
+TEST_F(GuardTest, AnErrorThatIsNoRefusalMayHaveCounted) {
+  for (const StatusCode code : {StatusCode::kInternal, StatusCode::kUnknown,
+                                StatusCode::kResourceExhausted, StatusCode::kUnauthenticated}) {
+    records_.clear();
+    delivered_.clear();
+    lost_ = 1;
+    lost_as_ = Status(code, "not now");
+    {
+      Guard guard(client_, Request());
+      const auto lost =
+          guard.Settle({.usage_id = "u", .tokens = TokenUsage{.visible_output_tokens = 9}});
+      EXPECT_EQ(lost.status().message(), "not now; it is delivered in the background");
+      EXPECT_TRUE(guard.settled());
+    }
+    ASSERT_EQ(Delivered().size(), 1u);
+    EXPECT_EQ(delivered_[0].usage_id, "u");
+    EXPECT_EQ(delivered_[0].tokens->visible_output_tokens, 9);
+    EXPECT_EQ(delivered_[0].latency, records_.at(0).latency);
+    EXPECT_EQ(records_.size(), 1u);
+  }
+}
+
+TEST_F(GuardTest, ARefusedSettlementLeavesTheCallToBeUnknown) {
+  for (const StatusCode code :
+       {StatusCode::kInvalidArgument, StatusCode::kAlreadyExists, StatusCode::kOutOfRange}) {
+    records_.clear();
+    delivered_.clear();
+    lost_ = 1;
+    lost_as_ = Status(code, "no");
+    {
+      Guard guard(client_, Request());
+      EXPECT_EQ(guard.Settle({.usage_id = "u", .cost_nanousd = 9}).status().code(), code);
+      EXPECT_FALSE(guard.settled());
+    }
+    ASSERT_EQ(Delivered().size(), 1u);
+    EXPECT_NE(delivered_[0].usage_id, "u");
+    EXPECT_EQ(delivered_[0].outcome, Outcome::kUnknown);
+  }
+}
+
+TEST_F(GuardTest, ASettlementThatNobodyTookIsTriedOnceMoreAndNothingElseIsCharged) {
+  lost_ = 1;
+  const Client full = WithFullRecorder();
+  {
+    Guard guard(full, Request());
+    EXPECT_EQ(guard.Settle({.usage_id = "u", .cost_nanousd = 9}).status().message(), "no answer");
+    EXPECT_FALSE(guard.settled());
+  }
+  ASSERT_EQ(records_.size(), 2u);
+  EXPECT_EQ(records_[1].usage_id, "u");
+  EXPECT_EQ(records_[1].cost_nanousd, 9);
+  EXPECT_EQ(records_[1].latency, records_[0].latency);
+
+  records_.clear();
+  lost_ = 2;
+  { EXPECT_FALSE(Guard(full, Request()).Settle({.usage_id = "u", .cost_nanousd = 9}).ok()); }
+  ASSERT_EQ(records_.size(), 2u);  // and no Outcome::kUnknown under another id
+  EXPECT_EQ(records_[1].usage_id, "u");
+}
+
+TEST_F(GuardTest, AKeptRecordThatWasLostIsNotForgottenByTheSettlement) {
+  lost_ = 1;
+  const Client full = WithFullRecorder();
+  {
+    Guard guard(full, Request());
+    EXPECT_FALSE(
+        guard.Settle({.usage_id = "part", .cost_nanousd = 1, .keep_reservation = true}).ok());
+    EXPECT_TRUE(guard.Settle({.usage_id = "rest", .cost_nanousd = 2}).ok());
+  }
+  ASSERT_EQ(records_.size(), 3u);
+  EXPECT_EQ(records_[1].usage_id, "rest");
+  EXPECT_EQ(records_[2].usage_id, "part");
+}
+
+TEST_F(GuardTest, AKeptRecordThatWasLostDoesNotEndTheCall) {
+  lost_ = 1;
+  {
+    Guard guard(WithFullRecorder(), Request());
+    EXPECT_FALSE(
+        guard.Settle({.usage_id = "part", .cost_nanousd = 1, .keep_reservation = true}).ok());
+  }
+  ASSERT_EQ(records_.size(), 3u);
+  EXPECT_EQ(records_[1].usage_id, "part");
+  EXPECT_EQ(records_[2].outcome, Outcome::kUnknown);
+}
+
+TEST_F(GuardTest, TrackRecordsItselfWhatTheRecorderDoesNotTake) {
+  EXPECT_TRUE(WithFullRecorder()
+                  .Track(Request(), [] { return TokenUsage{.visible_output_tokens = 7}; })
+                  .ok());
+  ASSERT_EQ(records_.size(), 1u);
+  EXPECT_EQ(records_[0].tokens->visible_output_tokens, 7);
+  EXPECT_EQ(records_[0].outcome, Outcome::kUnspecified);
+}
+
+TEST_F(GuardTest, AnErrorIsCutToWhatTheServerTakes) {
+  for (const std::string& message : {std::string(5000, 'x'), std::string("two\nlines \xFF")}) {
+    EXPECT_THROW((void)client_.Track(Request(), [&] { throw std::runtime_error(message); }),
+                 std::runtime_error);
+  }
+  Guard(client_, Request()).Abort({.type = std::string(300, 't'), .message = "m"});
+  ASSERT_EQ(Delivered().size(), 3u);
+  EXPECT_EQ(delivered_[0].error->message, std::string(4096, 'x'));
+  EXPECT_EQ(delivered_[1].error->message, "two\nlines ?");
+  EXPECT_EQ(delivered_[2].error->type, std::string(256, 't'));
+}
+
+TEST_F(GuardTest, AHoldThatEndedMeanwhileIsAFailureAndNoReasonToStop) {
+  answer_.reservation->remaining_ttl = 10ms;
+  {
+    const std::lock_guard lock(mutex_);
+    extension_ = Decision::kDeny;
+    extension_reason_ = "RESERVATION_ENDED";
+  }
+  Guard guard(client_, Request());
+  AwaitExtensions(1);
+  for (int i = 0; i < 1000 && guard.extension().ok(); ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(guard.extension().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(guard.extension().reason(), "RESERVATION_ENDED");
+  EXPECT_FALSE(guard.should_stop());
+  EXPECT_TRUE(guard.Settle({.cost_nanousd = 1}).ok());
+  EXPECT_EQ(AwaitExtensions(1).size(), 1u);  // nobody asks again
+}
+
+TEST_F(GuardTest, ADeniedExtensionOfNothingObservedIsAFailure) {
+  answer_.reservation->remaining_ttl = 10ms;
+  {
+    const std::lock_guard lock(mutex_);
+    extension_ = Decision::kDeny;
+    extension_reason_ = "BUDGET_FROZEN";
+  }
+  Guard guard(client_, Request());
+  AwaitExtensions(1);
+  for (int i = 0; i < 1000 && guard.extension().ok(); ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(guard.extension().reason(), "BUDGET_FROZEN");
+  EXPECT_TRUE(guard.should_stop());
+  EXPECT_TRUE(guard.Settle({.cost_nanousd = 1}).ok());
+}
+
+TEST_F(GuardTest, AConnectionThatThrowsIsAFailedExtension) {
+  answer_.reservation->remaining_ttl = 10ms;
+  ON_CALL(*connection_, Extend(_, _))
+      .WillByDefault([](const ExtendRequest&, const CallOptions&) -> StatusOr<ExtendResponse> {
+        throw std::runtime_error("somebody's own");
+      });
+  Guard guard(client_, Request());
+  for (int i = 0; i < 1000 && guard.extension().ok(); ++i) std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(guard.extension().code(), StatusCode::kInternal);
+  EXPECT_TRUE(guard.Settle({.cost_nanousd = 1}).ok());
+}
+
+TEST_F(GuardTest, AForkedChildCanDestroyItsClient) {
+  auto client = std::make_unique<Client>(connection_);
+  EXPECT_TRUE(Guard(*client, Request()).Settle({.cost_nanousd = 1}).ok());
+  std::this_thread::sleep_for(50ms);  // until the thread that extends holds waits
+  const pid_t child = ::fork();
+  if (child == 0) {
+    client.reset();
+    ::_exit(0);
+  }
+  int state = -1;
+  pid_t ended = 0;
+  for (int i = 0; i < 1000 && ended == 0; ++i) {
+    ended = ::waitpid(child, &state, WNOHANG);
+    if (ended == 0) std::this_thread::sleep_for(10ms);
+  }
+  if (ended == 0) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &state, 0);
+  }
+  EXPECT_EQ(state, 0);
+}
+
+TEST_F(GuardTest, WhatIsSettledStaysSoWhateverTheNextChecksServerAnswers) {
+  Guard step(client_, Request());
+  EXPECT_TRUE(step.Settle({.cost_nanousd = 1}).ok());
+  ON_CALL(*connection_, Check(_, _)).WillByDefault([this](const CheckRequest&, const CallOptions&) {
+    CheckResponse response = answer_;
+    response.settled.emplace_back(Status(StatusCode::kAlreadyExists, "another payload"));
+    return response;
+  });
+  Guard next = step.Next({.cost_nanousd = 2}, Request());
+  EXPECT_TRUE(step.settled());
+  EXPECT_TRUE(next.Settle({.cost_nanousd = 1}).ok());
+}
+
+TEST_F(GuardTest, ANextThatKeepsTheReservationSettlesNothing) {
+  Guard step(client_, Request());
+  ON_CALL(*connection_, Check(_, _)).WillByDefault([this](const CheckRequest&, const CallOptions&) {
+    CheckResponse response = answer_;
+    response.settled.emplace_back(RecordResponse{});
+    return response;
+  });
+  Guard next = step.Next({.cost_nanousd = 2, .keep_reservation = true}, Request());
+  EXPECT_FALSE(step.settled());
+  EXPECT_TRUE(step.Settle({.cost_nanousd = 1}).ok());
+  EXPECT_TRUE(next.Settle({.cost_nanousd = 1}).ok());
+}
+
+TEST_F(GuardTest, AllThatANextWhoseCheckFailsShouldHaveSettledIsDelivered) {
+  {
+    Guard step(client_, Request());
+    ON_CALL(*connection_, Check(_, _)).WillByDefault([](const CheckRequest&, const CallOptions&) {
+      return StatusOr<CheckResponse>(Status(StatusCode::kInternal, "it stumbled"));
+    });
+    CheckRequest request = Request();
+    request.settle = {{.cost_nanousd = 3, .event_type = "tool_call"}};
+    Guard next = step.Next({.cost_nanousd = 5}, request);
+    EXPECT_TRUE(step.settled());
+  }
+  ASSERT_EQ(Delivered().size(), 2u);
+  EXPECT_EQ(delivered_[0].event_type, "tool_call");
+  EXPECT_EQ(delivered_[0].reservation_id, "");
+  EXPECT_EQ(delivered_[1].cost_nanousd, 5);
 }
 
 }  // namespace

@@ -9,6 +9,10 @@
 namespace bursar::internal {
 namespace {
 
+// A process may have few files open, and a folder's segments (64 with the default sizes) are taken
+// over together.
+constexpr size_t kAdoptedFilesMax = 32;
+
 uint64_t FramedBytes(const std::vector<std::string>& records) {
   uint64_t bytes = 0;
   for (const std::string& record : records) bytes += kFrameHeaderBytes + record.size();
@@ -34,10 +38,34 @@ Journal::~Journal() {
 
 Journal::Adopted Journal::Adopt() {
   Adopted adopted;
-  for (auto& orphan : JournalFolder::ClaimOrphans(options_.root, options_.label)) {
-    AdoptFolder(std::shared_ptr<JournalFolder>(std::move(orphan)), &adopted);
-  }
+  more_orphans_ = false;
+  JournalFolder::ForEachOrphan(
+      options_.root, options_.label, [&](std::unique_ptr<JournalFolder> orphan) {
+        more_orphans_ = AdoptedFiles() >= kAdoptedFilesMax;
+        if (!more_orphans_) {
+          AdoptFolder(std::shared_ptr<JournalFolder>(std::move(orphan)), &adopted);
+        }
+        return !more_orphans_;
+      });
   return adopted;
+}
+
+bool Journal::WantsToAdopt() const {
+  return more_orphans_ && AdoptedFiles() <= kAdoptedFilesMax / 2;
+}
+
+// Locks and segments that others left and that are open here.
+size_t Journal::AdoptedFiles() const {
+  const std::lock_guard lock(mutex_);
+  std::set<const JournalFolder*> folders;
+  size_t segments = adopted_.size();
+  for (const Filed& filed : adopted_) folders.insert(filed.folder.get());
+  for (const auto& [number, filed] : segments_) {
+    if (filed.folder == own_) continue;
+    ++segments;
+    folders.insert(filed.folder.get());
+  }
+  return segments + folders.size();
 }
 
 void Journal::AdoptFolder(const std::shared_ptr<JournalFolder>& folder, Adopted* adopted) {
@@ -176,6 +204,7 @@ Journal::Taken Journal::Take(JournalSegment::Limits limits) {
     taken.lost += part.lost;
     next_number_ += part.lost;
     taken.corrupt += KeepCorrupt(filed->second, part.corrupt);
+    filed->second.keep |= filed->second.segment->read_failed();
     DeleteIfDone(filed);
   }
   return taken;

@@ -31,14 +31,16 @@ struct JournalOptions {
 // write and one fdatasync for all of them (and, when a new segment begins, one fsync of the
 // folder). Marks of what is done are not made durable: what a power failure takes is sent again,
 // and the server counts an id once. Take gives each record once, in the order of appending; a
-// segment all of whose records are done is deleted. Adopt takes over what dead processes left.
+// segment all of whose records are done is deleted. Adopt takes over what dead processes left, so
+// much at a time that its files stay few: once 32 files are held that others left, no more folders
+// are taken in.
 //
 // Errors of Append: RESOURCE_EXHAUSTED where the journal or the disk is full; FAILED_PRECONDITION
 // where the system refuses; then none of the records is in the journal, and what was in it before
 // still is.
 //
-// Append, Adopt and Commit from one thread, Take, MarkDone and SaveNotBefore from one other; the
-// figures from any.
+// Append, Adopt, WantsToAdopt and Commit from one thread, Take, MarkDone and SaveNotBefore from one
+// other; the figures from any.
 class Journal {
  public:
   // `set_aside` gets what is damaged, and outlives the journal.
@@ -52,6 +54,8 @@ class Journal {
     std::optional<Timestamp> not_before;  // what SaveNotBefore was given last
   };
   Adopted Adopt();
+  // Whether the last Adopt left something, and half of what it took is done.
+  bool WantsToAdopt() const;
 
   Status Append(const std::vector<std::string>& records);
 
@@ -88,7 +92,7 @@ class Journal {
   struct Filed {  // a segment and the folder that it stands in
     std::shared_ptr<JournalFolder> folder;
     std::unique_ptr<JournalSegment> segment;
-    bool keep = false;  // its damaged bytes could not be set aside: the file stays
+    bool keep = false;  // it has bytes that were neither read nor set aside: the file stays
   };
   using Segments = std::map<uint64_t, Filed>;  // in the order of reading
 
@@ -100,6 +104,7 @@ class Journal {
   uint64_t KeepCorrupt(Filed& filed, const std::vector<CorruptRange>& ranges);
   void DeleteIfDone(Segments::iterator filed);
   uint64_t BytesLocked() const;
+  size_t AdoptedFiles() const;
 
   const JournalOptions options_;
   const std::shared_ptr<JournalFolder> own_;
@@ -116,6 +121,7 @@ class Journal {
     uint64_t end = 0;
   } appended_;                  // durable, and not committed
   std::vector<Filed> adopted_;  // not committed
+  bool more_orphans_ = false;   // than were adopted
   std::vector<std::shared_ptr<JournalFolder>> kept_;
   std::set<std::string> unreadable_;  // told of already
 };

@@ -73,16 +73,19 @@ StatusOr<std::unique_ptr<JournalFolder>> JournalFolder::Make(const std::string& 
                 "no file in " + root + " can be locked; a local disk would be right");
 }
 
-std::vector<std::unique_ptr<JournalFolder>> JournalFolder::ClaimOrphans(const std::string& root,
-                                                                        const std::string& label) {
-  std::vector<std::unique_ptr<JournalFolder>> orphans;
+void JournalFolder::ForEachOrphan(const std::string& root, const std::string& label,
+                                  const std::function<bool(std::unique_ptr<JournalFolder>)>& take) {
+  std::vector<std::string> paths;
   std::error_code error;
   for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.substr(0, name.rfind('@')) != label || name.find('@') == std::string::npos) continue;
-    if (auto folder = Claim(it->path().string())) orphans.push_back(std::move(folder));
+    paths.push_back(it->path().string());
   }
-  return orphans;
+  for (const std::string& path : paths) {
+    auto folder = Claim(path);
+    if (folder != nullptr && !take(std::move(folder))) return;
+  }
 }
 
 std::vector<std::string> JournalFolder::SegmentNames() const {

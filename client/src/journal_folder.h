@@ -3,6 +3,7 @@
 #include <bursar/status.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,10 +22,10 @@ class JournalFolder {
   static StatusOr<std::unique_ptr<JournalFolder>> Make(const std::string& root,
                                                        const std::string& label);
 
-  // Every folder of that label that nobody holds. Each is got by one caller only, however many
-  // ask at once.
-  static std::vector<std::unique_ptr<JournalFolder>> ClaimOrphans(const std::string& root,
-                                                                  const std::string& label);
+  // Gives `take` every folder of that label that nobody holds, one after another, until it says
+  // false. Each is got by one caller only, however many ask at once.
+  static void ForEachOrphan(const std::string& root, const std::string& label,
+                            const std::function<bool(std::unique_ptr<JournalFolder>)>& take);
 
   const std::string& path() const { return path_; }
   std::vector<std::string> SegmentNames() const;  // sorted

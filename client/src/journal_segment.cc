@@ -98,11 +98,13 @@ void JournalSegment::Commit(uint64_t records, uint64_t end) {
   not_done_ += records;
 }
 
-void JournalSegment::Fill() {
-  if (read_at_ < buffer_at_ + buffer_.size() || read_at_ >= committed_end_) return;
+bool JournalSegment::Fill() {
+  if (read_at_ < buffer_at_ + buffer_.size() || read_at_ >= committed_end_) return true;
   auto bytes = ReadAt(file_, read_at_, committed_end_ - read_at_, path_);
-  buffer_ = bytes.ok() ? *std::move(bytes) : "";
+  if (!bytes.ok()) return false;
+  buffer_ = *std::move(bytes);
   buffer_at_ = read_at_;
+  return true;
 }
 
 bool JournalSegment::WasDone(uint64_t offset) const {
@@ -114,7 +116,14 @@ JournalSegment::Taken JournalSegment::Take(Limits limits) {
   Taken taken;
   size_t bytes = 0;
   while (unread_ > 0 && taken.entries.size() < limits.records) {
-    Fill();
+    if (!Fill()) {
+      read_failed_ = true;
+      read_at_ = buffer_at_ = committed_end_;
+      buffer_.clear();
+      taken.lost = std::exchange(unread_, 0);
+      not_done_ -= taken.lost;
+      break;
+    }
     FrameReader reader(std::string_view(buffer_).substr(read_at_ - buffer_at_), salt_, read_at_);
     const auto frame = reader.Next();
     for (const CorruptRange& range : reader.corrupt()) {

@@ -49,7 +49,8 @@ class JournalSegment {
     size_t bytes;
   };
   // The next records, within the limits but at least one if there is any. Where the end is reached
-  // and fewer were there than there should be, `lost` is how many, and `corrupt` where.
+  // and fewer were there than there should be, `lost` is how many, and `corrupt` where. Where the
+  // system does not let it be read, all that is unread is lost to this process, and read_failed().
   struct Taken {
     std::vector<Entry> entries;
     uint64_t lost = 0;
@@ -61,6 +62,7 @@ class JournalSegment {
   void MarkDone(const std::vector<uint32_t>& offsets);
   void SaveNotBefore(int64_t unix_ms);
 
+  bool read_failed() const { return read_failed_; }  // the file may be whole all the same
   uint64_t unread() const { return unread_; }
   uint64_t not_done() const { return not_done_; }
   uint64_t bytes() const { return end_; }
@@ -72,7 +74,7 @@ class JournalSegment {
       : path_(std::move(path)), salt_(salt), file_(std::move(file)) {}
   Status Write(std::string_view frames);
   void Scan(std::string_view bytes, Found* found);
-  void Fill();
+  bool Fill();  // false: it cannot be read
   bool WasDone(uint64_t offset) const;
 
   const std::string path_;
@@ -83,6 +85,7 @@ class JournalSegment {
   uint64_t read_at_ = 0;
   std::string buffer_;  // what was read ahead, from buffer_at_ on
   uint64_t buffer_at_ = 0;
+  bool read_failed_ = false;
   uint64_t unread_ = 0;
   uint64_t not_done_ = 0;
   std::vector<uint32_t> done_before_;  // sorted: found done when it was opened

@@ -1,9 +1,11 @@
 #include "src/journal.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -388,6 +390,37 @@ TEST(Journal, AFullDiskIsAnErrorAndLosesNothingThatWasAppended) {
   const Journal::Adopted adopted = opened.Adopt();
   EXPECT_EQ(adopted.records, 11u);
   EXPECT_EQ(adopted.corrupt, 0u);
+}
+
+// The system's errors when the open file `path` is read, as of a broken disk.
+void LetReadingFail(const std::string& path) {
+  for (const auto& file : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    if (fs::read_symlink(file.path(), error).string() != path) continue;
+    const int writes_only = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    ASSERT_GE(::dup2(writes_only, std::stoi(file.path().filename().string())), 0);
+    ::close(writes_only);
+    return;
+  }
+  FAIL() << path << " is not open";
+}
+
+TEST(Journal, WhatTheSystemDoesNotLetItReadStaysForTheNext) {
+  const TemporaryFolder folder;
+  {
+    const Opened opened(folder.path());
+    ASSERT_TRUE(opened.Append(Numbered(3)).ok());
+    const auto files = FilesBelow(folder.path(), ".journal");
+    ASSERT_EQ(files.size(), 1u);
+    LetReadingFail(files[0]);
+    const auto taken = opened.journal->Take(kAll);
+    EXPECT_TRUE(taken.entries.empty());
+    EXPECT_EQ(taken.lost, 3u);
+    EXPECT_EQ(opened.journal->not_done(), 0u);
+  }
+  const Opened next(folder.path());
+  EXPECT_EQ(next.Adopt().records, 3u);
+  EXPECT_EQ(next.TakeAll(), Numbered(3));
 }
 
 TEST(FrameReader, EndsOnAnyBytes) {

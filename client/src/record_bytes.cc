@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -72,10 +73,18 @@ size_t BytesOfAll(const Texts&... texts) {
   return (BytesOf(texts) + ...);
 }
 
-template <typename Map>
-size_t EntriesOf(const Map& map) {
-  constexpr size_t kNode = 96;  // a node of a std::map with a short key and value
-  return map.size() * kNode;
+constexpr size_t kNode = 96;  // a node of a std::map with a short key and value
+
+size_t EntriesOf(const std::map<std::string, std::string>& map) {
+  size_t bytes = map.size() * kNode;
+  for (const auto& [key, value] : map) bytes += key.size() + value.size();
+  return bytes;
+}
+
+size_t EntriesOf(const std::map<std::string, int64_t>& map) {
+  size_t bytes = map.size() * kNode;
+  for (const auto& [key, value] : map) bytes += key.size();
+  return bytes;
 }
 
 }  // namespace
@@ -129,6 +138,10 @@ size_t MemoryBytesOf(const RecordRequest& record) {
     bytes += EntriesOf(record.tokens->other_tokens) + EntriesOf(record.tokens->billed_units);
   }
   if (record.provider_usage) bytes += record.provider_usage->json.size();
+  if (record.trace) {
+    bytes +=
+        BytesOfAll(record.trace->trace_id, record.trace->span_id, record.trace->parent_span_id);
+  }
   if (record.content) bytes += record.content->prompt.size() + record.content->response.size();
   if (record.error) bytes += record.error->type.size() + record.error->message.size();
   for (const GuardrailHit& hit : record.guardrail_hits) {

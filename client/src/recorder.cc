@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "src/recorder_background.h"
+#include "src/recorder_options.h"
 
 namespace bursar {
 namespace {
 
 constexpr size_t kLabelBytesMax = 64;
 constexpr size_t kServerBatchRecordsMax = 1000;
+constexpr uint64_t kSegmentBytesMax = uint64_t{2}
+                                      << 30;       // places in it are u32, with room for marks
+constexpr std::chrono::hours kFlushMax{24 * 365};  // what is longer has no time_point
 
 Status CheckLabel(const std::string& label) {
   const bool right = !label.empty() && label.size() <= kLabelBytesMax &&
@@ -22,7 +28,9 @@ Status CheckLabel(const std::string& label) {
           "journal_label is \"" + label + "\"; 1 to 64 of [A-Za-z0-9._-] would be right"};
 }
 
-Status CheckOptions(const RecorderOptions& options) {
+}  // namespace
+
+Status internal::CheckRecorderOptions(const RecorderOptions& options) {
   if (options.batch_records_max < 1 || options.batch_records_max > kServerBatchRecordsMax) {
     return {StatusCode::kInvalidArgument, "batch_records_max is " +
                                               std::to_string(options.batch_records_max) +
@@ -34,15 +42,19 @@ Status CheckOptions(const RecorderOptions& options) {
     return {StatusCode::kInvalidArgument,
             "linger, send_timeout, retry_initial_backoff and adopt_interval must be at least 1 ms"};
   }
-  return CheckLabel(options.journal_label);
+  if (options.segment_bytes_max > kSegmentBytesMax) {
+    return {StatusCode::kInvalidArgument, "segment_bytes_max is " +
+                                              std::to_string(options.segment_bytes_max) +
+                                              "; at most 2 GiB is right"};
+  }
+  // An empty label is one that is still to be made.
+  return options.journal_label.empty() ? Status() : CheckLabel(options.journal_label);
 }
-
-}  // namespace
 
 StatusOr<std::unique_ptr<Recorder>> Recorder::Start(std::shared_ptr<Connection> connection,
                                                     RecorderOptions options) {
   if (options.journal_label.empty()) options.journal_label = "default";
-  if (Status status = CheckOptions(options); !status.ok()) return status;
+  if (Status status = internal::CheckRecorderOptions(options); !status.ok()) return status;
   std::unique_ptr<internal::SetAside> set_aside;
   std::unique_ptr<internal::Journal> journal;
   if (!options.journal_folder.empty()) {
@@ -56,8 +68,13 @@ StatusOr<std::unique_ptr<Recorder>> Recorder::Start(std::shared_ptr<Connection> 
     if (!opened.ok()) return opened.status();
     journal = *std::move(opened);
   }
-  return std::unique_ptr<Recorder>(new Recorder(std::make_unique<Background>(
-      std::move(connection), std::move(options), std::move(set_aside), std::move(journal))));
+  try {
+    return std::unique_ptr<Recorder>(new Recorder(std::make_unique<Background>(
+        std::move(connection), std::move(options), std::move(set_aside), std::move(journal))));
+  } catch (const std::system_error& error) {
+    return Status(StatusCode::kResourceExhausted,
+                  std::string("the recorder's threads cannot be started: ") + error.what());
+  }
 }
 
 Recorder::Recorder(std::unique_ptr<Background> background) : background_(std::move(background)) {}
@@ -73,7 +90,8 @@ Status Recorder::Flush(std::chrono::milliseconds timeout) {
   if (!background_->InOwnProcess()) {
     return {StatusCode::kFailedPrecondition, "a forked child cannot flush its parent's recorder"};
   }
-  return background_->Flush(std::chrono::steady_clock::now() + timeout);
+  return background_->Flush(std::chrono::steady_clock::now() +
+                            std::min<std::chrono::milliseconds>(timeout, kFlushMax));
 }
 
 Status Recorder::Close() {

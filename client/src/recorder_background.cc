@@ -8,6 +8,7 @@
 
 #include "src/random_id.h"
 #include "src/record_bytes.h"
+#include "src/refused_settlement.h"
 #include "src/unknown_usage.h"
 
 namespace bursar {
@@ -26,6 +27,21 @@ Status TooBig(const RecordRequest& record, size_t bytes) {
                                             std::to_string(kRecordBytesMax) + " is right"};
 }
 
+StatusOr<std::string> PayloadOf(const RecordRequest& record) {
+  auto payload = internal::SerializeRecord(record);
+  if (payload.ok() && payload->size() > kRecordBytesMax) return TooBig(record, payload->size());
+  return payload;
+}
+
+// For people who look at what was set aside: to record it anew would charge its call twice.
+Status WithLessSaid(const Status& why) {
+  return {why.code(),
+          why.message() +
+              "; its hold is settled under this usage_id without what is wrong in it, "
+              "so correct it by AdjustUsage",
+          {.reason = why.reason(), .field_violations = why.field_violations()}};
+}
+
 }  // namespace
 
 Recorder::Background::Background(std::shared_ptr<Connection> connection, RecorderOptions options,
@@ -38,7 +54,17 @@ Recorder::Background::Background(std::shared_ptr<Connection> connection, Recorde
       pid_(::getpid()) {
   if (journal_ != nullptr) AdoptOrphans();
   writer_ = std::thread([this] { WriteUntilStopped(); });
-  sender_ = std::thread([this] { SendUntilStopped(); });
+  try {
+    sender_ = std::thread([this] { SendUntilStopped(); });
+  } catch (...) {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_writing_ = true;
+    }
+    queue_news_.notify_one();
+    writer_.join();
+    throw;
+  }
 }
 
 Recorder::Background::~Background() { (void)Close(); }
@@ -155,22 +181,37 @@ Status Recorder::Background::Close() {
 
 // At the end: what only memory has goes to the journal, if it takes it now.
 void Recorder::Background::KeepOrDropMemory() {
-  std::list<Outgoing> left = window_.Empty();
-  left.remove_if([](const Outgoing& outgoing) { return outgoing.place.has_value(); });
+  std::vector<Outgoing> left;
+  for (Outgoing& outgoing : window_.Empty()) {
+    if (!outgoing.place) left.push_back(std::move(outgoing));
+  }
   std::move(memory_.begin(), memory_.end(), std::back_inserter(left));
   memory_.clear();
+  const std::span<const Outgoing> all(left);
+  for (size_t at = 0; at < all.size(); at += options_.batch_records_max) {
+    KeepOrDrop(all.subspan(at, std::min(options_.batch_records_max, all.size() - at)));
+  }
+}
+
+// The journal takes all or none: where there is no room for all, each half is tried.
+void Recorder::Background::KeepOrDrop(std::span<const Outgoing> records) {
   std::vector<std::string> payloads;
-  for (const Outgoing& outgoing : left) {
+  for (const Outgoing& outgoing : records) {
     if (auto payload = internal::SerializeRecord(outgoing.record); payload.ok()) {
       payloads.push_back(*std::move(payload));
     }
   }
   Status kept(StatusCode::kUnavailable, "the recorder was closed before it was delivered");
-  if (journal_ != nullptr && !left.empty()) kept = journal_->Append(payloads);
+  if (journal_ != nullptr) kept = journal_->Append(payloads);
   if (kept.ok()) journal_->Commit();
-  for (const Outgoing& outgoing : left) {
+  if (kept.code() == StatusCode::kResourceExhausted && records.size() > 1) {
+    const size_t half = records.size() / 2;
+    KeepOrDrop(records.first(half));
+    return KeepOrDrop(records.subspan(half));
+  }
+  for (const Outgoing& outgoing : records) {
     if (!kept.ok()) {
-      Drop(outgoing.record, kept, outgoing.bytes, false, &RecorderStats::dropped_closed);
+      Drop(outgoing.record, kept, outgoing.bytes, Place::kMemory, &RecorderStats::dropped_closed);
       continue;
     }
     const std::lock_guard lock(mutex_);
@@ -181,22 +222,30 @@ void Recorder::Background::KeepOrDropMemory() {
 }
 
 void Recorder::Background::Drop(const RecordRequest& record, const Status& why, size_t memory_bytes,
-                                bool in_journal, uint64_t RecorderStats::*reason) {
+                                Place place, uint64_t RecorderStats::*reason) {
   const bool kept = set_aside_ != nullptr && set_aside_->Refused(record, why).ok();
   {
     const std::lock_guard lock(mutex_);
     ++(stats_.*reason);
     ++untold_;
     if (kept) ++stats_.set_aside;
-    if (in_journal) {
+    if (place == Place::kTakenByLess) {
+      ++stats_.accepted;
+    } else if (place == Place::kJournal) {
       --in_journal_;
     } else {
       --in_memory_;
       in_memory_bytes_ -= memory_bytes;
     }
   }
-  if (options_.on_drop) {
-    options_.on_drop({record.usage_id, why, kept ? set_aside_->refused_path() : ""});
+  Tell({record.usage_id, why, kept ? set_aside_->refused_path() : ""});
+}
+
+void Recorder::Background::Tell(const DroppedRecord& dropped) const {
+  if (!options_.on_drop) return;
+  try {
+    options_.on_drop(dropped);
+  } catch (...) {  // the agent's; out of this thread it would end the process
   }
 }
 
@@ -211,7 +260,8 @@ void Recorder::Background::WriteUntilStopped() {
   for (bool stop = false; !stop;) {
     std::vector<Queued> batch = AwaitBatch(&stop);
     if (!batch.empty()) WriteBatch(std::move(batch));
-    if (!stop && journal_ != nullptr && Clock::now() >= next_adoption) {
+    if (stop || journal_ == nullptr) continue;
+    if (Clock::now() >= next_adoption || journal_->WantsToAdopt()) {
       AdoptOrphans();
       next_adoption = Clock::now() + options_.adopt_interval;
     }
@@ -240,13 +290,15 @@ std::vector<Recorder::Background::Queued> Recorder::Background::AwaitBatch(bool*
 Recorder::Background::Serialized Recorder::Background::Serialize(std::vector<Queued> batch) {
   Serialized out;
   for (Queued& queued : batch) {
-    auto payload = internal::SerializeRecord(queued.record);
-    if (payload.ok() && payload->size() > kRecordBytesMax) {
-      payload = TooBig(queued.record, payload->size());
-    }
+    auto payload = PayloadOf(queued.record);
     if (!payload.ok()) {
-      Drop(queued.record, payload.status(), queued.bytes, false, &RecorderStats::dropped_invalid);
-      continue;
+      const Status why = payload.status();
+      std::optional<RecordRequest> less = queued.record;
+      while (!payload.ok() && (less = internal::WithLess(*less))) payload = PayloadOf(*less);
+      Drop(queued.record, less ? WithLessSaid(why) : why, queued.bytes,
+           less ? Place::kTakenByLess : Place::kMemory, &RecorderStats::dropped_invalid);
+      if (!less) continue;
+      queued.record = *std::move(less);
     }
     out.payloads.push_back(*std::move(payload));
     out.records.push_back(std::move(queued));
@@ -331,7 +383,12 @@ bool Recorder::Background::AwaitNextTime() {
   return !stop_sending_;
 }
 
+// Memory and journal take turns, so that neither waits until the other has nothing left: memory
+// must empty to take records again, and the journal to take them from memory.
 void Recorder::Background::FillWindow() {
+  if (window_.Room().records == 0) return;
+  memory_is_next_ = !memory_is_next_;
+  if (memory_is_next_) FillFromMemory();
   if (journal_ != nullptr) FillFromJournal();
   FillFromMemory();
 }
@@ -363,8 +420,8 @@ void Recorder::Background::FillFromJournal() {
     stats_.dropped_corrupt += unreadable;
     stats_.corrupt += taken.corrupt;
   }
-  for (uint64_t i = 0; options_.on_drop && i < unreadable; ++i) {
-    options_.on_drop({"", Status(StatusCode::kDataLoss, "it is damaged in the journal"), ""});
+  for (uint64_t i = 0; i < unreadable; ++i) {
+    Tell({"", Status(StatusCode::kDataLoss, "it can no longer be read from the journal"), ""});
   }
 }
 
@@ -385,14 +442,34 @@ void Recorder::Background::SendOnce() {
   Finish(window_.Send(deadline));
 }
 
+// A settlement that is refused for what is in it goes on in its place with less, so that its hold
+// does not end by its ttl and charge nothing; what it was is dropped. False: it does not.
+bool Recorder::Background::GoesOnWithLess(Outgoing* outgoing, const Status& why) {
+  if (why.code() != StatusCode::kInvalidArgument) return false;
+  auto less = internal::WithLess(outgoing->record);
+  if (!less) return false;
+  if (!outgoing->lessened) {
+    Drop(outgoing->record, WithLessSaid(why), 0, Place::kTakenByLess,
+         &RecorderStats::dropped_refused);
+  }
+  outgoing->record = *std::move(less);
+  outgoing->lessened = true;
+  outgoing->failures = 0;
+  outgoing->alone = false;
+  outgoing->not_before = {};
+  window_.Add(std::move(*outgoing));
+  return true;
+}
+
 void Recorder::Background::Finish(internal::SendWindow::Sent sent) {
   std::vector<Journal::Place> done;
   for (const Outgoing& outgoing : sent.delivered) {
     if (outgoing.place) done.push_back(*outgoing.place);
   }
-  for (const auto& [outgoing, why] : sent.refused) {  // set aside before the journal forgets it
+  for (auto& [outgoing, why] : sent.refused) {  // set aside before the journal forgets it
+    if (GoesOnWithLess(&outgoing, why)) continue;
     if (outgoing.place) done.push_back(*outgoing.place);
-    Drop(outgoing.record, why, outgoing.bytes, outgoing.place.has_value(),
+    Drop(outgoing.record, why, outgoing.bytes, outgoing.place ? Place::kJournal : Place::kMemory,
          &RecorderStats::dropped_refused);
   }
   if (journal_ != nullptr && !done.empty()) journal_->MarkDone(done);
@@ -401,7 +478,12 @@ void Recorder::Background::Finish(internal::SendWindow::Sent sent) {
                             std::chrono::ceil<Timestamp::duration>(*sent.retry_after));
   }
   if (options_.on_delivered) {
-    for (const Outgoing& outgoing : sent.delivered) options_.on_delivered(outgoing.record.usage_id);
+    for (const Outgoing& outgoing : sent.delivered) {
+      try {
+        options_.on_delivered(outgoing.record.usage_id);
+      } catch (...) {  // the agent's; out of this thread it would end the process
+      }
+    }
   }
   const std::lock_guard lock(mutex_);
   for (const Outgoing& outgoing : sent.delivered) {
@@ -425,10 +507,10 @@ void Recorder::Background::Finish(internal::SendWindow::Sent sent) {
 void Recorder::Background::PublishProgress() {
   journal_done_ = journal_ == nullptr ? 0 : journal_->next_number();
   memory_done_ = memory_.empty() ? memory_end_ : memory_.front().number;
-  for (const Outgoing& outgoing : window_.records()) {
+  window_.ForEach([this](const Outgoing& outgoing) {
     uint64_t& done = outgoing.place ? journal_done_ : memory_done_;
     done = std::min(done, outgoing.number);
-  }
+  });
   progress_.notify_all();
 }
 

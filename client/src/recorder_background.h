@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,15 +65,19 @@ class Recorder::Background {
   void FillWindow();
   void FillFromJournal();
   void FillFromMemory();
+  bool GoesOnWithLess(internal::Outgoing* outgoing, const Status& why);
   bool AwaitNextTime();  // false: stop
   void SendOnce();
   void Finish(internal::SendWindow::Sent sent);
   void PublishProgress();  // with the mutex
 
   // Both.
-  void Drop(const RecordRequest& record, const Status& why, size_t memory_bytes, bool in_journal,
+  enum class Place { kMemory, kJournal, kTakenByLess };  // what held it, or what now stands there
+  void Drop(const RecordRequest& record, const Status& why, size_t memory_bytes, Place place,
             uint64_t RecorderStats::*reason);
+  void Tell(const DroppedRecord& dropped) const;
   void KeepOrDropMemory();
+  void KeepOrDrop(std::span<const internal::Outgoing> records);
   Status Undelivered();  // with the mutex
 
   const RecorderOptions options_;
@@ -104,6 +109,7 @@ class Recorder::Background {
   uint64_t memory_end_ = 0;
   uint64_t memory_done_ = 0;
 
+  bool memory_is_next_ = false;  // to fill the window; the sender's alone
   bool send_news_waits_ = false;
   bool closing_ = false;
   bool stop_writing_ = false;

@@ -5,7 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 #include "testing/fake_purse.h"
@@ -584,6 +589,8 @@ TEST(Recorder, RefusesOptionsThatCannotBe) {
   EXPECT_EQ(Recorder::Start(purse, {.batch_records_max = 1001}).status().code(),
             StatusCode::kInvalidArgument);
   EXPECT_EQ(Recorder::Start(purse, {.linger = 0ms}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Recorder::Start(purse, {.segment_bytes_max = uint64_t{5} << 30}).status().code(),
+            StatusCode::kInvalidArgument);
   EXPECT_EQ(Recorder::Start(purse, {.journal_folder = "/dev/null/x"}).status().code(),
             StatusCode::kFailedPrecondition);
 }
@@ -604,6 +611,204 @@ TEST(Recorder, AForkedChildIsToldThatItHasNone) {
   EXPECT_EQ(state, 0);
   ASSERT_TRUE(recorder->Record({}).ok());
   EXPECT_TRUE(recorder->Flush(10s).ok());
+}
+
+TEST(Recorder, ARefusedSettlementEndsItsHoldAllTheSame) {
+  for (const bool with_journal : {false, true}) {
+    const TemporaryFolder folder;
+    auto purse = std::make_shared<FakePurse>();
+    purse->SetJudge([](const RecordRequest& record) {
+      const bool bad = record.reservation_id == "never" || (record.error && record.cost_nanousd) ||
+                       (record.tokens && record.tokens->uncached_input_tokens < 0);
+      return bad ? Status(StatusCode::kInvalidArgument, "wrong") : Status();
+    });
+    std::mutex mutex;
+    std::vector<DroppedRecord> told;
+    RecorderOptions options = Quick(with_journal ? folder.path() : "");
+    options.on_drop = [&](const DroppedRecord& dropped) {
+      const std::lock_guard lock(mutex);
+      told.push_back(dropped);
+    };
+    const auto recorder = Start(purse, options);
+    const Subject ada{.user = "ada"};
+    const std::vector<RecordRequest> bad = {
+        {.usage_id = "error", .reservation_id = "r", .cost_nanousd = 3, .error = CallError{"e"}},
+        {.usage_id = "json", .reservation_id = "r", .cost_nanousd = 4, .metadata_json = "[1]"},
+        {.usage_id = "tokens",
+         .reservation_id = "r",
+         .subject = ada,
+         .tokens = TokenUsage{.uncached_input_tokens = -1}},
+        {.usage_id = "never", .reservation_id = "never", .cost_nanousd = 5},
+        {.usage_id = "part",
+         .reservation_id = "never",
+         .cost_nanousd = 6,
+         .keep_reservation = true}};
+    for (const RecordRequest& record : bad) ASSERT_TRUE(recorder->Record(record).ok());
+    EXPECT_EQ(recorder->Flush(10s).code(), StatusCode::kDataLoss);
+    const auto counted = purse->counted();
+    ASSERT_EQ(counted.size(), 3u);
+    EXPECT_EQ(counted.at("error").cost_nanousd, 3);
+    EXPECT_FALSE(counted.at("error").error.has_value());
+    EXPECT_EQ(counted.at("json").cost_nanousd, 4);
+    EXPECT_EQ(counted.at("tokens").outcome, Outcome::kUnknown);
+    EXPECT_EQ(counted.at("tokens").subject, ada);
+    EXPECT_TRUE(counted.at("tokens").occur_time.has_value());
+    EXPECT_EQ(told.size(), 6u);  // "never" twice: what it was, and what was left of it at last
+    EXPECT_EQ(std::count_if(told.begin(), told.end(),
+                            [](const DroppedRecord& dropped) {
+                              return dropped.why.message().find("AdjustUsage") != std::string::npos;
+                            }),
+              4);
+    EXPECT_EQ(recorder->Stats().delivered, 3u);
+    ExpectBalanced(recorder->Stats());
+    EXPECT_TRUE(recorder->Close().ok());
+    EXPECT_TRUE(FilesBelow(folder.path(), ".journal").empty());
+  }
+}
+
+TEST(Recorder, RecordsThatNoServerSurvivesTakeNoRoomOfOthers) {
+  struct Case {
+    size_t batch_records_max;
+    int poisoned;
+    size_t bytes;
+  };
+  for (const Case& each : {Case{1, 1, 0}, Case{100, 1, 1200000}, Case{5, 10, 0}}) {
+    auto purse = std::make_shared<FakePurse>();
+    purse->SetSpoiler([](const FakePurse::Records& records,
+                         FakePurse::Answers answers) -> StatusOr<FakePurse::Answers> {
+      for (const RecordRequest& record : records) {
+        if (record.step == "poison") return Status(StatusCode::kInternal, "it crashed");
+      }
+      return answers;
+    });
+    RecorderOptions options = Quick();
+    options.batch_records_max = each.batch_records_max;
+    options.close_timeout = 1ms;
+    const auto recorder = Start(purse, options);
+    for (int i = 0; i < each.poisoned; ++i) {
+      RecordRequest poison{.step = "poison"};
+      poison.content = Content{.prompt = std::string(each.bytes, 'x')};
+      ASSERT_TRUE(recorder->Record(poison).ok());
+    }
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(recorder->Record(Usage(std::to_string(i))).ok());
+    for (int i = 0; i < 1000 && recorder->Stats().delivered < 50; ++i) {
+      std::this_thread::sleep_for(10ms);
+    }
+    EXPECT_EQ(recorder->Stats().delivered, 50u);
+    EXPECT_EQ(recorder->Stats().held, static_cast<uint64_t>(each.poisoned));
+  }
+}
+
+// A journal that is full, and as many records in memory as fit there. How many were taken.
+int FillJournalAndMemory(Recorder& recorder) {
+  for (int i = 0;; ++i) {
+    if (!recorder.Record(Usage("u" + std::to_string(i))).ok()) return i;
+    if (i % 10 == 9) (void)recorder.Flush(5ms);
+  }
+}
+
+RecorderOptions SmallJournal(const std::string& folder) {
+  RecorderOptions options = Quick(folder);
+  options.linger = 1h;  // a batch is written by each Flush
+  options.journal_bytes_max = 8000;
+  options.memory_records_max = 100;
+  options.batch_records_max = 5;
+  return options;
+}
+
+TEST(Recorder, WhatIsInMemoryDoesNotWaitForAllOfTheJournal) {
+  const TemporaryFolder folder;
+  auto purse = std::make_shared<FakePurse>();
+  purse->SetAway(true);
+  std::vector<std::string> order;
+  purse->SetJudge([&](const RecordRequest& record) {
+    order.push_back(record.usage_id);
+    return Status();
+  });
+  const auto recorder = Start(purse, SmallJournal(folder.path()));
+  const int accepted = FillJournalAndMemory(*recorder);
+  ASSERT_GT(accepted, 150);  // 100 of them in memory
+  purse->SetAway(false);
+  ASSERT_TRUE(recorder->Flush(10s).ok());
+  ASSERT_EQ(order.size(), static_cast<size_t>(accepted));
+  const auto first_in_memory = std::find_if(
+      order.begin(), order.end(),
+      [&](const std::string& usage_id) { return std::stoi(usage_id.substr(1)) >= accepted - 100; });
+  EXPECT_LT(first_in_memory - order.begin(), 50);
+}
+
+TEST(Recorder, TheEndKeepsAsMuchAsTheJournalHasRoomFor) {
+  const TemporaryFolder folder;
+  auto purse = std::make_shared<FakePurse>();
+  purse->SetAway(true);
+  RecorderOptions options = SmallJournal(folder.path());
+  options.close_timeout = 1ms;
+  options.batch_records_max = 100;
+  options.memory_records_max = 1000;
+  options.journal_bytes_max = 6000;  // more than 100 records, less than 200
+  const auto recorder = Start(purse, options);
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(recorder->Record(Usage("u" + std::to_string(i))).ok());
+    if (i == 99) (void)recorder->Flush(100ms);
+  }
+  (void)recorder->Flush(100ms);
+  EXPECT_EQ(recorder->Stats().journal_failures, 1u);
+  EXPECT_FALSE(recorder->Close().ok());
+  EXPECT_GT(recorder->Stats().held, 100u);
+  EXPECT_LT(recorder->Stats().held, 200u);
+  ExpectBalanced(recorder->Stats());
+}
+
+TEST(Recorder, TakesOverWhatManyLeftWithFewOpenFiles) {
+  constexpr size_t kDead = 60;
+  const TemporaryFolder folder;
+  const std::string shared = folder.path() + "/shared";
+  std::filesystem::create_directory(shared);
+  auto away = std::make_shared<FakePurse>();
+  away->SetAway(true);
+  for (size_t i = 0; i < kDead; ++i) {
+    const std::string own = folder.path() + "/" + std::to_string(i);
+    ASSERT_TRUE(Start(away, QuickToLeave(own))->Record(Usage("u" + std::to_string(i))).ok());
+    for (const auto& left : std::filesystem::directory_iterator(own)) {
+      std::filesystem::rename(left.path(), shared + "/" + left.path().filename().string());
+    }
+  }
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator files("/proc/self/fd");
+    return std::distance(begin(files), end(files));
+  };
+  const auto before = open_files();
+  auto purse = std::make_shared<FakePurse>();
+  std::atomic<std::ptrdiff_t> most = 0;
+  purse->SetJudge([&](const RecordRequest&) {
+    most = std::max<std::ptrdiff_t>(most, open_files() - before);
+    return Status();
+  });
+  RecorderOptions options = Quick(shared);
+  options.batch_records_max = 5;
+  const auto recorder = Start(purse, options);
+  for (int i = 0; i < 1000 && purse->size() < kDead; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(purse->size(), kDead);  // long before the adopt_interval of 30 s
+  EXPECT_LE(most, 45);
+}
+
+TEST(Recorder, WhatTheAgentsFunctionsThrowIsIgnored) {
+  auto purse = std::make_shared<FakePurse>();
+  RecorderOptions options = Quick();
+  options.on_drop = [](const DroppedRecord&) { throw std::runtime_error("the agent's"); };
+  options.on_delivered = [](const std::string&) { throw std::runtime_error("the agent's"); };
+  const auto recorder = Start(purse, options);
+  ASSERT_TRUE(recorder->Record({.metadata_json = "[1]"}).ok());
+  ASSERT_TRUE(recorder->Record({}).ok());
+  EXPECT_EQ(recorder->Flush(10s).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(recorder->Stats().delivered, 1u);
+}
+
+TEST(Recorder, AFlushMayLastForEver) {
+  auto purse = std::make_shared<FakePurse>();
+  const auto recorder = Start(purse, Quick());
+  ASSERT_TRUE(recorder->Record({}).ok());
+  EXPECT_TRUE(recorder->Flush(std::chrono::milliseconds::max()).ok());
 }
 
 }  // namespace

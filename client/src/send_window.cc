@@ -4,10 +4,14 @@
 #include <exception>
 #include <utility>
 
+#include "src/refusal.h"
 #include "src/retry.h"
 
 namespace bursar::internal {
 namespace {
+
+constexpr size_t kParkedRecordsMax = 1000;
+constexpr size_t kParkedBytesMax = 32 << 20;
 
 // Said of one record: no repeat can change it.
 bool IsRefusalOfRecord(StatusCode code) {
@@ -25,12 +29,6 @@ bool IsRefusalOfRecord(StatusCode code) {
   }
 }
 
-// Said of a call: it is about what is in it, not about who asks, or whom.
-bool IsRefusalOfContent(StatusCode code) {
-  return code == StatusCode::kInvalidArgument || code == StatusCode::kAlreadyExists ||
-         code == StatusCode::kOutOfRange;
-}
-
 // Said of a call: a record in it may be what the server stumbles over.
 bool MayBeOneRecordsFault(StatusCode code) {
   return code == StatusCode::kInternal || code == StatusCode::kUnknown ||
@@ -40,36 +38,68 @@ bool MayBeOneRecordsFault(StatusCode code) {
 }  // namespace
 
 JournalSegment::Limits SendWindow::Room() const {
+  if (parked_.size() >= kParkedRecordsMax || parked_bytes_ >= kParkedBytesMax) return {0, 0};
   size_t bytes = 0;
-  for (const Outgoing& outgoing : records_) bytes += outgoing.bytes;
-  if (records_.size() >= options_.batch_records_max || bytes >= options_.batch_bytes_max) {
+  for (const Outgoing& outgoing : fresh_) bytes += outgoing.bytes;
+  if (fresh_.size() >= options_.batch_records_max || bytes >= options_.batch_bytes_max) {
     return {0, 0};
   }
-  return {options_.batch_records_max - records_.size(), options_.batch_bytes_max - bytes};
+  return {options_.batch_records_max - fresh_.size(), options_.batch_bytes_max - bytes};
 }
 
-void SendWindow::Add(Outgoing outgoing) { records_.push_back(std::move(outgoing)); }
+void SendWindow::Add(Outgoing outgoing) { fresh_.push_back(std::move(outgoing)); }
+
+void SendWindow::ForEach(const std::function<void(const Outgoing&)>& look) const {
+  for (const Outgoing& outgoing : fresh_) look(outgoing);
+  for (const Outgoing& outgoing : parked_) look(outgoing);
+}
+
+std::list<Outgoing> SendWindow::Empty() {
+  std::list<Outgoing> all = std::exchange(fresh_, {});
+  all.splice(all.end(), parked_);
+  parked_bytes_ = 0;
+  return all;
+}
 
 SendWindow::Clock::time_point SendWindow::NextTime() const {
   auto next = Clock::time_point::max();
-  for (const Outgoing& outgoing : records_) next = std::min(next, outgoing.not_before);
+  ForEach([&](const Outgoing& outgoing) { next = std::min(next, outgoing.not_before); });
   return std::max(next, blocked_until_);
 }
 
-SendWindow::Batch SendWindow::PickDue(Clock::time_point now) {
+SendWindow::Batch SendWindow::PickFrom(std::list<Outgoing>* records, Clock::time_point now) const {
   Batch batch;
   size_t bytes = 0;
-  for (auto it = records_.begin(); it != records_.end() && batch.size() < limit_;) {
+  for (auto it = records->begin(); it != records->end() && batch.size() < limit_;) {
     const auto outgoing = it++;
     if (outgoing->not_before > now) continue;
     if (!batch.empty() && (outgoing->alone || bytes + outgoing->bytes > options_.batch_bytes_max)) {
       continue;
     }
     bytes += outgoing->bytes;
-    batch.splice(batch.end(), records_, outgoing);
+    batch.splice(batch.end(), *records, outgoing);
     if (batch.front().alone) break;
   }
   return batch;
+}
+
+// The parked ones and the others take turns, so that neither waits for the other.
+SendWindow::Batch SendWindow::PickDue(Clock::time_point now) {
+  Batch batch = PickFrom(parked_are_next_ ? &parked_ : &fresh_, now);
+  if (batch.empty()) batch = PickFrom(parked_are_next_ ? &fresh_ : &parked_, now);
+  if (batch.empty()) return batch;
+  parked_are_next_ = batch.front().failures == 0;
+  if (batch.front().failures > 0) {
+    for (const Outgoing& outgoing : batch) parked_bytes_ -= outgoing.bytes;
+  }
+  return batch;
+}
+
+void SendWindow::Park(Batch* batch, Clock::time_point now) {
+  Outgoing& outgoing = batch->front();
+  outgoing.not_before = now + Backoff(outgoing.failures++);
+  parked_bytes_ += outgoing.bytes;
+  parked_.splice(parked_.end(), *batch, batch->begin());
 }
 
 std::chrono::nanoseconds SendWindow::Backoff(int failures) const {
@@ -80,7 +110,11 @@ std::chrono::nanoseconds SendWindow::Backoff(int failures) const {
       static_cast<int64_t>(static_cast<double>(whole.count()) * RandomJitter()));
 }
 
-void SendWindow::PutBack(Batch batch) { records_.splice(records_.begin(), batch); }
+void SendWindow::PutBack(Batch batch) {
+  if (batch.front().failures == 0) return fresh_.splice(fresh_.begin(), batch);
+  for (const Outgoing& outgoing : batch) parked_bytes_ += outgoing.bytes;
+  parked_.splice(parked_.begin(), batch);
+}
 
 SendWindow::Sent SendWindow::Send(Clock::time_point deadline) {
   Sent sent;
@@ -132,8 +166,7 @@ void SendWindow::JudgeAnswers(Batch batch, const std::vector<StatusOr<RecordResp
       batch.pop_front();
     } else {
       sent->failure = answer.status();
-      outgoing.not_before = now + Backoff(outgoing.failures++);
-      records_.splice(records_.end(), batch, batch.begin());
+      Park(&batch, now);
     }
   }
 }
@@ -149,7 +182,9 @@ void SendWindow::JudgeFailure(Batch batch, const Status& failure, Sent* sent) {
     sent->refused.push_back({std::move(batch.front()), failure});
     return;
   }
-  auto delay = Backoff(failures_++);
+  // One that was parked for this before says nothing new of the server: only it waits longer.
+  const bool known = batch.front().alone && MayBeOneRecordsFault(failure.code());
+  auto delay = known ? Backoff(0) : Backoff(failures_++);
   if (failure.retry_delay()) {
     sent->retry_after = std::min<std::chrono::nanoseconds>(
         std::max(*failure.retry_delay(), std::chrono::nanoseconds(0)), options_.retry_after_max);
@@ -157,11 +192,11 @@ void SendWindow::JudgeFailure(Batch batch, const Status& failure, Sent* sent) {
   }
   blocked_until_ = now + delay;
   if (!MayBeOneRecordsFault(failure.code())) return PutBack(std::move(batch));
+  if (known) return Park(&batch, now);
   limit_ = half;
   if (batch.size() > 1) return PutBack(std::move(batch));
   batch.front().alone = true;
-  batch.front().not_before = now + Backoff(batch.front().failures++);
-  records_.splice(records_.end(), batch);
+  Park(&batch, now);
 }
 
 }  // namespace bursar::internal

@@ -11,6 +11,17 @@
 
 namespace bursar::internal {
 
+namespace {
+
+bool EndsInALine(const FileDescriptor& file) {
+  struct stat about {};
+  char last = '\n';
+  if (::fstat(file.get(), &about) != 0 || about.st_size == 0) return true;
+  return ::pread(file.get(), &last, 1, about.st_size - 1) != 1 || last == '\n';
+}
+
+}  // namespace
+
 Status SetAside::Room(uint64_t bytes) const {
   if (::mkdir(folder_.c_str(), 0700) == 0) {  // where it cannot be made, opening a file shows it
     (void)SyncFolder(std::filesystem::path(folder_).parent_path().string());
@@ -33,11 +44,13 @@ Status SetAside::Refused(const RecordRequest& record, const Status& why) {
   const std::string line = RefusalLine(record, why) + "\n";
   const std::lock_guard lock(mutex_);
   if (Status room = Room(line.size()); !room.ok()) return room;
-  auto file = OpenFile(refused_path(), O_WRONLY | O_CREAT | O_APPEND);
+  auto file = OpenFile(refused_path(), O_RDWR | O_CREAT | O_APPEND);
   if (!file.ok()) return file.status();
+  // What a full disk cut off must not run on into this line.
+  const std::string text = (EndsInALine(*file) ? "" : "\n") + line;
   // One write to a file that is open for appending: lines of two processes never mix.
-  const ssize_t written = ::write(file->get(), line.data(), line.size());
-  if (written != static_cast<ssize_t>(line.size()) || ::fdatasync(file->get()) != 0) {
+  const ssize_t written = ::write(file->get(), text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size()) || ::fdatasync(file->get()) != 0) {
     return SystemError("cannot write to", refused_path());
   }
   return SyncFolder(folder_);  // the journal forgets the record now: the file must not go either

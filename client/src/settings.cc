@@ -128,10 +128,24 @@ Status Wrong(const std::string& where, const Status& why) {
   return {why.code(), where + ": " + why.message()};
 }
 
-Status WrongLine(const std::string& where, std::string_view text) {
+// What a misspelt setting could be called. Nothing else of a wrong line is repeated: it can be a
+// key, which must not reach a log.
+bool LooksLikeAName(std::string_view text) {
+  constexpr size_t kNameBytesMax = 32;
+  return !text.empty() && text.size() <= kNameBytesMax &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_-") == std::string_view::npos;
+}
+
+Status WrongLine(const std::string& where, std::string_view line) {
+  const size_t equals = line.find('=');
+  const std::string_view name = Trim(line.substr(0, equals));
+  std::string wrong = ": the line is no setting";
+  if (equals != std::string_view::npos && LooksLikeAName(name)) {
+    wrong = ": \"" + std::string(name) + "\" is no setting";
+  }
   return {StatusCode::kInvalidArgument,
-          where + ": \"" + std::string(text) +
-              "\" is no setting; lines like `endpoint = 127.0.0.1:50051`, `api_key = KEY` or "
+          where + wrong +
+              "; lines like `endpoint = 127.0.0.1:50051`, `api_key = KEY` or "
               "`api_key_file = PATH` would be right"};
 }
 
@@ -151,9 +165,8 @@ StatusOr<Values> ReadConfig(const std::string& path, const std::string& content)
     const auto* setting = std::find_if(std::begin(kSettings), std::end(kSettings), [&](auto& s) {
       return s.file_key != nullptr && s.file_key == key;
     });
-    // Without the value: a misspelt key's secret must not reach a log.
     if (equals == std::string_view::npos || setting == std::end(kSettings)) {
-      return WrongLine(where, key);
+      return WrongLine(where, line);
     }
     values[setting->file_key] = {std::string(Trim(line.substr(equals + 1))), where};
   }

@@ -128,5 +128,18 @@ TEST(LoadApiKey, RefusesAMissingAnEmptyAndAnImpossibleKey) {
   EXPECT_EQ(LoadApiKey(options, Source({}, {})).status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST(LoadClientOptions, AWrongLineThatCanBeAKeyIsNotRepeated) {
+  for (const std::string line :
+       {"api_key bursar_t_k_secret", "api_key: secret", "bursar_t_k_secret",
+        "bursar_t1_k_secret=", "api_key secret=", "Secret="}) {
+    const auto options =
+        LoadClientOptions(Source({{"HOME", "/home/ada"}}, {{kConfig, "\n" + line + "\n"}}));
+    ASSERT_EQ(options.status().code(), StatusCode::kInvalidArgument) << line;
+    const std::string& message = options.status().message();
+    EXPECT_NE(message.find("config line 2: "), std::string::npos) << message;
+    EXPECT_EQ(message.find("ecret"), std::string::npos) << message;
+  }
+}
+
 }  // namespace
 }  // namespace bursar::internal

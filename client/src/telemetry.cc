@@ -4,6 +4,9 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "src/random_id.h"
 #include "src/telemetry_sampling.h"
@@ -22,6 +25,18 @@ std::string SamplingIdOf(RecordRequest* record) {
   if (std::string around = CurrentCall().trace.trace_id; !around.empty()) return around;
   if (record->usage_id.empty()) record->usage_id = internal::RandomUuid();
   return record->usage_id;
+}
+
+// The last value of a key counts: twice in one object of metadata, the server would refuse it.
+void Put(std::string_view key, std::string_view value,
+         std::vector<std::pair<std::string, std::string>>* attributes) {
+  for (auto& [known, its_value] : *attributes) {
+    if (known == key) {
+      its_value = value;
+      return;
+    }
+  }
+  attributes->emplace_back(key, value);
 }
 
 }  // namespace
@@ -112,7 +127,7 @@ Span Telemetry::StartWhenOn(const TraceIds* parent, std::string_view name, Attri
       open->data.name = name;
       open->data.kind = kind;
       for (const Attribute& each : attributes) {
-        open->data.attributes.emplace_back(each.key, each.value);
+        Put(each.key, each.value, &open->data.attributes);
       }
       open->data.start_time = std::chrono::system_clock::now();
     }
@@ -189,7 +204,7 @@ Span Span::StartSpan(std::string_view name, Attributes attributes, SpanKind kind
 void Span::SetWhenOn(std::string_view key, std::string_view value) noexcept {
   if (!open_->kept) return;
   (void)open_->state->Guarded([&]() -> Status {
-    open_->data.attributes.emplace_back(key, value);
+    Put(key, value, &open_->data.attributes);
     return {};
   });
 }

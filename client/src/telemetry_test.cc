@@ -146,6 +146,18 @@ TEST(Telemetry, ASpanIsToldWithAllThatWasGiven) {
   EXPECT_EQ(telemetry.Stats().spans, 1u);
 }
 
+TEST(Span, TheLastValueOfAnAttributeCounts) {
+  const auto notebook = std::make_shared<Notebook>();
+  {
+    Span span = Telemetry(notebook).StartSpan("search", {{"rows", "0"}, {"index", "a"}});
+    span.Set("rows", "1");
+    span.Set("rows", "2");
+  }
+  using Attribute = std::pair<std::string, std::string>;
+  EXPECT_THAT(notebook->ended.at(0).attributes,
+              ElementsAre(Attribute("rows", "2"), Attribute("index", "a")));
+}
+
 TEST(Telemetry, ChildrenAndOtherProcessesGoOnWithTheTrace) {
   const auto notebook = std::make_shared<Notebook>();
   const Telemetry telemetry(notebook);

@@ -27,6 +27,20 @@ size_t CharacterBytes(std::string_view text) {
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
+std::string Bounded(std::string_view text, size_t bytes_max, bool blank_controls) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t bytes = CharacterBytes(text);
+    std::string_view character = text.substr(0, bytes);
+    if (bytes == 0) character = "?";
+    if (blank_controls && bytes == 1 && IsControl(text.front())) character = " ";
+    if (out.size() + character.size() > bytes_max) break;
+    out += character;
+    text.remove_prefix(bytes == 0 ? 1 : bytes);
+  }
+  return out;
+}
+
 void AppendEscaped(char c, std::string* out) {
   switch (c) {
     case '"':
@@ -66,18 +80,12 @@ std::string Quoted(std::string_view text) {
   return out + '"';
 }
 
+std::string Utf8(std::string_view text, size_t bytes_max) {
+  return Bounded(text, bytes_max, false);
+}
+
 std::string Printable(std::string_view text, size_t bytes_max) {
-  std::string out;
-  while (!text.empty()) {
-    const size_t bytes = CharacterBytes(text);
-    std::string_view character = text.substr(0, bytes);
-    if (bytes == 0) character = "?";
-    if (bytes == 1 && IsControl(text.front())) character = " ";
-    if (out.size() + character.size() > bytes_max) break;
-    out += character;
-    text.remove_prefix(bytes == 0 ? 1 : bytes);
-  }
-  return out;
+  return Bounded(text, bytes_max, true);
 }
 
 std::string FormatNumber(double number) {

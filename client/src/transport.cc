@@ -156,14 +156,16 @@ std::string KeySource::key() const {
 }
 
 bool KeySource::Renew(const std::string& refused) {
-  const std::lock_guard lock(mutex_);
-  if (key_ != refused) return true;  // another thread was here
+  const std::lock_guard renewing(renew_mutex_);
+  if (key() != refused) return true;  // another thread was here
   const auto now = std::chrono::steady_clock::now();
   if (now < next_look_) return false;
   next_look_ = now + kKeyLookInterval;
-  auto key = LoadApiKey(options_, SettingsSource::Process());
-  if (!key.ok() || *key == key_) return false;
-  key_ = *std::move(key);
+  // Without the mutex of key(): a file that is slow to read must not keep other calls waiting.
+  auto renewed = LoadApiKey(options_, SettingsSource::Process());
+  if (!renewed.ok() || *renewed == refused) return false;
+  const std::lock_guard lock(mutex_);
+  key_ = *std::move(renewed);
   return true;
 }
 

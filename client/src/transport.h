@@ -31,9 +31,10 @@ class KeySource {
       : options_(options), key_(std::move(key)) {}
 
   const ClientOptions options_;
+  std::mutex renew_mutex_;  // one at a time looks; taken before the other
+  std::chrono::steady_clock::time_point next_look_{};
   mutable std::mutex mutex_;
   std::string key_;
-  std::chrono::steady_clock::time_point next_look_{};
 };
 
 // What every call over gRPC needs: the channel, and the key to show on it.

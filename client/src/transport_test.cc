@@ -1,8 +1,15 @@
 #include "src/transport.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <future>
+#include <thread>
 
 #include "google/rpc/error_details.pb.h"
+#include "testing/temporary_folder.h"
 
 namespace bursar::internal {
 namespace {
@@ -44,6 +51,24 @@ TEST(OpenTransport, RefusesWhatIsNoEndpoint) {
     options.endpoint = endpoint;
     EXPECT_EQ(OpenTransport(options).status().code(), StatusCode::kInvalidArgument) << endpoint;
   }
+}
+
+TEST(KeySource, AFileThatIsSlowToReadKeepsNoOtherCallWaiting) {
+  const bursar::testing::TemporaryFolder folder;
+  ClientOptions options;
+  options.api_key_file = folder.path() + "/key";
+  bursar::testing::WriteFile(options.api_key_file, "first\n");
+  const auto source = KeySource::Open(options);
+  ASSERT_TRUE(source.ok());
+  ::unlink(options.api_key_file.c_str());
+  ASSERT_EQ(::mkfifo(options.api_key_file.c_str(), 0600), 0);  // read once somebody writes
+  auto renewed = std::async(std::launch::async, [&] { return (*source)->Renew("first"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  auto key = std::async(std::launch::async, [&] { return (*source)->key(); });
+  EXPECT_EQ(key.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  bursar::testing::WriteFile(options.api_key_file, "second\n");
+  EXPECT_TRUE(renewed.get());
+  EXPECT_EQ((*source)->key(), "second");
 }
 
 TEST(ToStatus, ReadsReasonViolationsAndRetryDelay) {

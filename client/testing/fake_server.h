@@ -52,6 +52,7 @@ class FakeServer {
   Answer<v1::ExtendReservationRequest, v1::ExtendReservationResponse> extend;
   Answer<v1::GetBudgetStatusRequest, v1::GetBudgetStatusResponse> status;
   Answer<v1::QueryCostsRequest, v1::QueryCostsResponse> costs;
+  Answer<v1::ExportUsageRequest, v1::ExportUsageResponse> export_usage;
   Answer<v1::CreateBudgetRequest, v1::CreateBudgetResponse> create_budget;
   Answer<v1::ListBudgetsRequest, v1::ListBudgetsResponse> list_budgets;
   Answer<v1::GetBudgetRequest, v1::GetBudgetResponse> get_budget;
@@ -113,6 +114,10 @@ class FakeServer {
                                  const v1::GetBudgetStatusRequest* request,
                                  v1::GetBudgetStatusResponse* response) override {
       return server->Say(*call, server->status, request, response);
+    }
+    grpc::Status ExportUsage(grpc::ServerContext* call, const v1::ExportUsageRequest* request,
+                             v1::ExportUsageResponse* response) override {
+      return server->Say(*call, server->export_usage, request, response);
     }
     grpc::Status QueryCosts(grpc::ServerContext* call, const v1::QueryCostsRequest* request,
                             v1::QueryCostsResponse* response) override {

@@ -8,6 +8,7 @@
 #include "postgres/record_columns.h"
 #include "postgres/rollup_columns.h"
 #include "postgres/seen_by.h"
+#include "usage/limits.h"
 
 namespace bursar::postgres {
 namespace {
@@ -46,7 +47,7 @@ std::string OrderText(const history::CostQuery& query) {
 
 CostSql::CostSql(absl::string_view tenant, const history::CostQuery& query,
                  const history::TimeRange& range, std::span<const absl::Time> bucket_starts,
-                 bool grouped)
+                 bool grouped, std::span<const absl::Time> unmerged)
     : query_(query) {
   const history::Family* family = history::FamilyWith(history::DimensionsOf(query, grouped));
   stretches_ = history::Cover(range, bucket_starts, family);
@@ -65,7 +66,7 @@ CostSql::CostSql(absl::string_view tenant, const history::CostQuery& query,
   const auto of_records = [](const Stretch& s) { return s.grain == Grain::kRecord; };
   if (family != nullptr && !std::all_of(stretches_.begin(), stretches_.end(), of_records)) {
     AddRollups(*family);
-    AddUnmerged();
+    if (!unmerged.empty()) AddUnmerged(unmerged);
   }
   if (std::any_of(stretches_.begin(), stretches_.end(), of_records)) AddRecords();
   if (range.end < range.summed_until) TakeAwayLater(range);
@@ -126,32 +127,36 @@ void CostSql::AddRollups(const history::Family& family) {
           "start_time", false));
 }
 
-// A record counts at most 10 minutes after it was received, so its partition is not before.
 void CostSql::AddRecords() {
+  const auto first = std::find_if(stretches_.begin(), stretches_.end(),
+                                  [](const Stretch& s) { return s.grain == Grain::kRecord; });
   arms_.push_back(
       Arm(absl::StrCat(StretchTable(true), " CROSS JOIN LATERAL (SELECT * FROM counted_usage ",
                        "WHERE tenant_id = ", tenant_,
                        " AND charge_time >= stretch.first AND charge_time < stretch.last "
-                       "AND receive_time >= stretch.first - interval '10 minutes'",
-                       filters_, " OFFSET 0) r"),
+                       "AND receive_time >= ",
+                       values_.Time(first->start - usage::kFutureMax), "::timestamptz", filters_,
+                       " OFFSET 0) r"),
           "charge_time", false));
 }
 
-void CostSql::AddUnmerged() {
-  arms_.push_back(Arm(
-      absl::StrCat(
-          "(SELECT receive_time AS batch_time FROM unmerged_batch WHERE tenant_id = ", tenant_,
-          ") b CROSS JOIN LATERAL (SELECT * FROM counted_usage ", "WHERE tenant_id = ", tenant_,
-          " AND receive_time = b.batch_time", filters_, " OFFSET 0) r JOIN ", StretchTable(false),
-          " ON charge_time >= stretch.first AND charge_time < stretch.last"),
-      "charge_time", false));
+void CostSql::AddUnmerged(std::span<const absl::Time> unmerged) {
+  Array times(Element::kTimestamptz);
+  for (const absl::Time time : unmerged) times.Time(time);
+  arms_.push_back(
+      Arm(absl::StrCat("(SELECT * FROM counted_usage WHERE tenant_id = ", tenant_,
+                       " AND receive_time = ANY (", values_.Add(times), "::timestamptz[])",
+                       filters_, " OFFSET 0) r JOIN ", StretchTable(false),
+                       " ON charge_time >= stretch.first AND charge_time < stretch.last"),
+          "charge_time", false));
 }
 
 void CostSql::TakeAwayLater(const history::TimeRange& range) {
   arms_.push_back(
       Arm(absl::StrCat("(SELECT * FROM counted_usage WHERE tenant_id = ", tenant_,
                        " AND charge_time >= ", values_.Time(range.end), " AND charge_time < ",
-                       values_.Time(range.summed_until), filters_, " OFFSET 0) r"),
+                       values_.Time(range.summed_until), " AND receive_time >= ",
+                       values_.Time(range.end - usage::kFutureMax), filters_, " OFFSET 0) r"),
           "charge_time", true));
 }
 

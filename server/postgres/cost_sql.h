@@ -17,11 +17,16 @@ namespace bursar::postgres {
 //   page had not seen.
 // A row is the bucket's number (from 1), the group's values, then sums in the order of kRollupSums,
 // latency_max_us and latencies.
+//
+// Partitions of records are chosen when the text is planned, for which it says what can be said of
+// receive_time: a record counts at most 10 minutes after it was received.
 class CostSql {
  public:
-  // A question that is not `grouped` has neither groups nor buckets.
+  // A question that is not `grouped` has neither groups nor buckets. `unmerged`: the receive_time
+  // of each batch that the rollups do not have yet, in the snapshot that answers.
   CostSql(absl::string_view tenant, const history::CostQuery& query,
-          const history::TimeRange& range, std::span<const absl::Time> bucket_starts, bool grouped);
+          const history::TimeRange& range, std::span<const absl::Time> bucket_starts, bool grouped,
+          std::span<const absl::Time> unmerged);
 
   std::string source() const { return history::SourceText(stretches_); }
   std::string Rows(int limit, int64_t offset) const;
@@ -33,7 +38,7 @@ class CostSql {
   std::string Arm(const std::string& from, const std::string& time, bool taken_away) const;
   void AddRollups(const history::Family& family);
   void AddRecords();
-  void AddUnmerged();
+  void AddUnmerged(std::span<const absl::Time> unmerged);
   void TakeAwayLater(const history::TimeRange& range);
   void TakeAwayUnseen(const history::TimeRange& range);
 

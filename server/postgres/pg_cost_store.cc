@@ -125,9 +125,13 @@ class CostReader {
 
  private:
   absl::Status Begin() {
-    ASSIGN_OR_RETURN(const auto begun,
-                     session_.Pipeline({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}},
-                                        {"SELECT now(), pg_current_snapshot()", {}}}));
+    ASSIGN_OR_RETURN(
+        const auto begun,
+        session_.Pipeline({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}},
+                           {"SELECT now(), pg_current_snapshot()", {}},
+                           {"SELECT receive_time FROM unmerged_batch WHERE tenant_id = $1",
+                            Params().Text(tenant_)}}));
+    for (int row = 0; row < begun[2].size(); ++row) unmerged_.push_back(begun[2].Time(row, 0));
     answer_.as_of = query_.as_of.value_or(begun[1].Time(0, 0));
     answer_.view = query_.as_of ? query_.view : std::string(begun[1].Text(0, 1));
     ASSIGN_OR_RETURN(range_, history::RangeOf(query_, answer_.as_of));
@@ -137,7 +141,7 @@ class CostReader {
 
   absl::Status ReadRows() {
     const bool by_latency = query_.order_by == "latency_p95";
-    CostSql sql(tenant_, query_, range_, bucket_starts_, /*grouped=*/true);
+    CostSql sql(tenant_, query_, range_, bucket_starts_, /*grouped=*/true, unmerged_);
     answer_.source = sql.source();
     const int limit = by_latency ? history::kSortedRowsMax + 1 : query_.page_size + 1;
     const std::string text = sql.Rows(limit, by_latency ? 0 : query_.offset);
@@ -168,7 +172,7 @@ class CostReader {
     of_all.bucket = history::Bucket::kNone;
     of_all.group_by.clear();
     const std::vector<absl::Time> one = history::BucketStarts(of_all, range_);
-    CostSql sql(tenant_, of_all, range_, one, /*grouped=*/false);
+    CostSql sql(tenant_, of_all, range_, one, /*grouped=*/false, unmerged_);
     const std::string text = sql.Rows(1, 0);
     ASSIGN_OR_RETURN(const auto read, Ask(text, sql.TakeParams()));
     answer_.total = read.size() == 0 ? CostRow{} : Finish(ReadMeasures(read, 0, 1));
@@ -189,7 +193,8 @@ class CostReader {
   const CostQuery& query_;
   history::TimeRange range_;
   std::vector<absl::Time> bucket_starts_;
-  MeasuredRow sum_;  // of the rows that were read
+  std::vector<absl::Time> unmerged_;  // as of this snapshot
+  MeasuredRow sum_;                   // of the rows that were read
   history::CostAnswer answer_;
 };
 

@@ -99,4 +99,21 @@ absl::Time ParseTimestamp(std::string_view text) {
          absl::Seconds(offset);
 }
 
+void ToRfc3339(std::string_view text, std::string& out) {
+  constexpr size_t kSeconds = 19;  // of "2026-11-22 12:00:00"
+  constexpr size_t kMicros = 26;
+  constexpr std::string_view kUtc = "+00";
+  const size_t end = text.size() - kUtc.size();
+  if (text.size() < kSeconds + kUtc.size() || end > kMicros || text.substr(end) != kUtc ||
+      text[4] != '-' || text[10] != ' ') {
+    out = FormatTimestamp(ParseTimestamp(text));
+    return;
+  }
+  out.assign(text.substr(0, end));
+  out[10] = 'T';
+  if (end == kSeconds) out += '.';
+  out.append(kMicros - out.size(), '0');
+  out += 'Z';
+}
+
 }  // namespace bursar::postgres

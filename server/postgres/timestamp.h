@@ -15,4 +15,7 @@ std::string FormatTimestamp(absl::Time time);
 // for "".
 absl::Time ParseTimestamp(std::string_view text);
 
+// What FormatTimestamp writes of that time, into `out`: without a detour where the text is in UTC.
+void ToRfc3339(std::string_view text, std::string& out);
+
 }  // namespace bursar::postgres

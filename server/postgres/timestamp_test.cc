@@ -39,5 +39,20 @@ TEST(Timestamp, IsReadWithEveryOffsetAndFraction) {
   }
 }
 
+TEST(Timestamp, IsRfc3339ToTheMicrosecondInUtc) {
+  std::string out;
+  for (const auto& [text, expected] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"2026-11-22 12:00:00+00", "2026-11-22T12:00:00.000000Z"},
+           {"2026-11-22 12:00:00.1+00", "2026-11-22T12:00:00.100000Z"},
+           {"2026-11-22 12:00:00.123456+00", "2026-11-22T12:00:00.123456Z"},
+           {"2026-11-22 13:30:00.5+01:30", "2026-11-22T12:00:00.500000Z"},
+           {"2026-11-22 13:00:00+01", "2026-11-22T12:00:00.000000Z"},
+           {"infinity", "infinity"},
+       }) {
+    ToRfc3339(text, out);
+    EXPECT_EQ(out, expected);
+  }
+}
+
 }  // namespace
 }  // namespace bursar::postgres

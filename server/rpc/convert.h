@@ -6,6 +6,7 @@
 #include "bursar/v1/admin_service.pb.h"
 #include "bursar/v1/telemetry_service.pb.h"
 #include "history/cost_query.h"
+#include "history/export.h"
 #include "ledger/budget.h"
 #include "ledger/ledger_view.h"
 #include "ledger/operation.h"
@@ -78,6 +79,12 @@ v1::Budget ToProto(const ledger::Budget& budget);
 absl::StatusOr<history::CostQuery> ToCostQuery(const v1::QueryCostsRequest& request);
 void ToProto(const history::CostQuery& query, const history::CostAnswer& answer,
              v1::QueryCostsResponse& response);
+
+// convert_export.cc
+absl::StatusOr<history::ExportQuery> ToExportQuery(const v1::ExportUsageRequest& request,
+                                                   absl::string_view tenant);
+void ToProto(const v1::ExportUsageRequest& request, absl::string_view tenant,
+             history::ExportPage page, v1::ExportUsageResponse& response);
 
 // convert_ledger_view.cc
 absl::StatusOr<int> PageSizeFrom(int32_t given, int page_size_default, int page_size_max);

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "access/key_ring.h"
 #include "history/cost_query.h"
+#include "history/export.h"
 #include "ledger/budget_store.h"
 #include "ledger/lane.h"
 #include "ledger/ledger_view.h"
@@ -30,8 +31,8 @@ class RpcServer {
  public:
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(
       RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
-      ledger::BudgetStore& budgets, ledger::LedgerView& view, pricing::PriceBooks& prices,
-      metrics::Metrics& metrics);
+      history::ExportStore& exports, ledger::BudgetStore& budgets, ledger::LedgerView& view,
+      pricing::PriceBooks& prices, metrics::Metrics& metrics);
   ~RpcServer();
 
   const std::string& address() const { return address_; }  // as bound

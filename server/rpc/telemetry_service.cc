@@ -172,4 +172,18 @@ TelemetryService::Reactor* TelemetryService::ListUsage(Context* context,
   return call->Finish(NotYet("ListUsage"));
 }
 
+TelemetryService::Reactor* TelemetryService::ExportUsage(Context* context,
+                                                         const v1::ExportUsageRequest* request,
+                                                         v1::ExportUsageResponse* response) {
+  auto call = Call::Begin(edge_, context, "ExportUsage", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto query = ToExportQuery(*request, call->tenant());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, request, response, query = *std::move(query)] {
+    auto page = exports_.Export(call->tenant(), query);
+    if (page.ok()) ToProto(*request, call->tenant(), *std::move(page), *response);
+    return page.status();
+  });
+}
+
 }  // namespace bursar::rpc

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <thread>
 
@@ -30,10 +32,11 @@ constexpr char kFill[] =
     "visible_output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, "
     "input_image_tokens, output_image_tokens, latency_us, charged_counters, charged_amounts, "
     "released_nanousd, overrun_nanousd, late, unpriced) "
-    "SELECT at, md5(i::text)::uuid, 'default', 'u' || i, at, 'project-' || h % 5, 'team-' || h % "
-    "20, 'user-' || h % 1000, 'agent-' || h % 50, 'workflow-' || h % 10, "
-    "CASE WHEN h % 4 = 0 THEN 'tool-' || h % 8 END, 'run-' || i / 20, 'run-' || i / 20, "
-    "'openai', 'model-' || h % 10, 'eu', 'model_call', 'step-' || h % 6, "
+    "SELECT at, md5(i::text)::uuid, 'default', 'u' || i, at, 'project-' || h / 10 % 5, 'team-' || "
+    "h / 10 % "
+    "20, 'user-' || h % 1000, 'agent-' || h / 10 % 50, 'workflow-' || h / 10 % 25, "
+    "CASE WHEN h % 4 = 0 THEN 'tool-' || h / 10 % 8 END, 'run-' || i / 20, 'run-' || i / 20, "
+    "'openai', 'model-' || h / 1000 % 10, 'eu', 'model_call', 'step-' || h % 6, "
     "CASE WHEN h % 50 = 7 THEN 2 ELSE 1 END, 1, 1, 1000 + h % 1000000, 1, 'v', h % 4000, h % 900, "
     "0, 0, h % 700, 0, 0, 0, 0, 0, 200000 + h % 9000000, ARRAY[md5('a')::uuid, md5('b')::uuid], "
     "ARRAY[1000, 1000], 0, 0, false, 0 FROM numbered RETURNING id, receive_time) "
@@ -215,13 +218,21 @@ LoadResult RecordFor(const Stage& stage, const std::string& name, absl::Duration
   return result;
 }
 
+// Runs psql, which has PostgreSQL's own COPY.
+void Copy(const Stage& stage, const std::string& what) {
+  const std::string command =
+      absl::StrCat("psql -q '", stage.url(), "' -c \"\\copy ", what, "\" >&2");
+  if (std::system(command.c_str()) == 0) return;
+  std::cerr << "bursar-bench: psql did not do: " << what << "\n";
+  std::exit(1);
+}
+
 // The rows that the records above became, copied out once and in again each round.
 LoadResult CopyFor(const Stage& stage, const std::string& folder) {
   auto session = stage.Connect();
   const absl::Time begin = absl::Now();
-  Must(session->Execute(
-      absl::StrCat("COPY usage_record FROM '", folder, "/bench_records'").c_str()));
-  Must(session->Execute(absl::StrCat("COPY usage_id FROM '", folder, "/bench_ids'").c_str()));
+  Copy(stage, absl::StrCat("usage_record FROM '", folder, "/records'"));
+  Copy(stage, absl::StrCat("usage_id FROM '", folder, "/ids'"));
   LoadResult result;
   result.took = absl::Now() - begin;
   result.calls = stage.Number("SELECT count(*) FROM usage_id");
@@ -233,18 +244,19 @@ LoadResult CopyFor(const Stage& stage, const std::string& folder) {
 Outcome BatchAgainstCopy(const Options& options) {
   const Stage recorded, copied({.budgets = {}});
   RecordFor(recorded, "first", options.duration * 2);
-  const auto session = recorded.Connect();
-  const std::string folder(Must(session->Execute("SHOW data_directory")).Text(0, 0));
-  Must(session->Execute(
-      absl::StrCat("COPY (SELECT * FROM usage_record) TO '", folder, "/bench_records'").c_str()));
-  Must(session->Execute(absl::StrCat("COPY usage_id TO '", folder, "/bench_ids'").c_str()));
+  std::string folder = std::filesystem::temp_directory_path() / "bursar-bench-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return {.problem = "there is no folder for COPY's files"};
+  Copy(recorded, absl::StrCat("(SELECT * FROM usage_record) TO '", folder, "/records'"));
+  Copy(recorded, absl::StrCat("usage_id TO '", folder, "/ids'"));
   int round = 0;
-  return Compare(
+  Outcome outcome = Compare(
       options.rounds,
       {{"BatchRecordUsage",
         [&] { return RecordFor(recorded, absl::StrCat("r", round++, "-"), options.duration); }},
        {"COPY", [&] { return CopyFor(copied, folder); }}},
       Throughput);
+  std::filesystem::remove_all(folder);
+  return outcome;
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ class Stage {
   const testing::ServerProcess& server() const { return *servers_.front(); }
 
   std::unique_ptr<postgres::Session> Connect() const;
+  const std::string& url() const { return database_.url(); }
   int64_t Number(const char* sql) const;  // what a query answers
 
  private:

@@ -49,7 +49,7 @@ void Run(std::string_view bytes) {
   if (bytes.empty()) return;
   const google::protobuf::LogSilencer silencer;  // it logs each text that is no UTF-8
   const std::string_view message = bytes.substr(1);
-  switch (static_cast<unsigned char>(bytes[0]) % 10) {
+  switch (static_cast<unsigned char>(bytes[0]) % 11) {
     case 0:
       Read<v1::RecordUsageRequest>(message, [](const auto& request) {
         return rpc::ToRecord(request, kTenant, Prices()).status();
@@ -86,6 +86,11 @@ void Run(std::string_view bytes) {
     case 8:
       Read<v1::QueryCostsRequest>(
           message, [](const auto& request) { return rpc::ToCostQuery(request).status(); });
+      return;
+    case 10:
+      Read<v1::ExportUsageRequest>(message, [](const auto& request) {
+        return rpc::ToExportQuery(request, kTenant).status();
+      });
       return;
     default:
       Read<v1::ListReservationsRequest>(message, [](const auto& request) {
@@ -142,12 +147,15 @@ std::vector<std::string> Seeds() {
   adjust.set_usage_id("usage-1");
   v1::QueryCostsRequest costs;
   costs.add_group_by("model");
+  v1::ExportUsageRequest exported;
+  exported.mutable_start_time()->set_seconds(1'795'356'000);
+  exported.add_columns("user");
   v1::RecordUsageRequest said;
   said.set_usage_id("usage-2");
   said.mutable_provider_usage()->set_json(R"({"usage":{"prompt_tokens":1}})");
-  return {Seed(0, SampleRecord()), Seed(0, said),     Seed(1, SampleCheck()), Seed(2, extend),
-          Seed(3, release),        Seed(5, adjust),   Seed(6, create),        Seed(7, update),
-          Seed(8, costs),          std::string(1, 4), std::string(1, 9)};
+  return {Seed(0, SampleRecord()), Seed(0, said),      Seed(1, SampleCheck()), Seed(2, extend),
+          Seed(3, release),        Seed(5, adjust),    Seed(6, create),        Seed(7, update),
+          Seed(8, costs),          Seed(10, exported), std::string(1, 4),      std::string(1, 9)};
 }
 
 }  // namespace

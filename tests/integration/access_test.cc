@@ -188,6 +188,7 @@ TEST(Access, ARoleMayCallWhatItIsFor) {
       {"TelemetryService/ExtendReservation", {1, 3, 4}},
       {"TelemetryService/GetBudgetStatus", {1, 2, 3, 4}},
       {"TelemetryService/QueryCosts", {2, 3, 4}},
+      {"TelemetryService/ExportUsage", {2, 3, 4}},
       {"AdminService/GetBudget", {2, 3, 4}},
       {"AdminService/CreateBudget", {3, 4}},
       {"AdminService/UpdateBudget", {3, 4}},

@@ -85,6 +85,27 @@ TEST_F(ClientCalls, AnExceptionLeavesWhatWasObservedOrTheWholeHold) {
   fleet_.ExpectConserved();
 }
 
+TEST_F(ClientCalls, ASettlementThatTheServerRefusesChargesItsHoldAllTheSame) {
+  for (const std::string& id : {std::string("long"), std::string("no-utf8")}) {
+    const std::string what = id == "long" ? std::string(5000, 'x') : "\xff";
+    EXPECT_THROW((void)client_->Track(Ask(id, 7 * kCent), [&] { throw std::runtime_error(what); }),
+                 std::runtime_error);
+  }
+  const ProviderUsage unreadable{"chat", R"({"usage": "none"})"};
+  EXPECT_TRUE(client_->Track(Ask("usage", 7 * kCent), [&] { return unreadable; }).ok());
+  RecordRequest with_long_step{.cost_nanousd = 2 * kCent, .step = std::string(300, 's')};
+  EXPECT_TRUE(client_->Track(Ask("step", 7 * kCent), [&] { return with_long_step; }).ok());
+  RecordRequest without_json{.cost_nanousd = 3 * kCent, .metadata_json = "[1]"};
+  EXPECT_TRUE(client_->Track(Ask("json", 7 * kCent), [&] { return without_json; }).ok());
+  EXPECT_EQ(client_->Flush(30s).code(), StatusCode::kDataLoss);  // of what was wrong in them
+  EXPECT_EQ(fleet_.Sql("SELECT string_agg(reservation_id || ' ' || cost_nanousd / 10000000, ', ' "
+                       "ORDER BY reservation_id) FROM usage_record"),
+            "json 3, long 7, no-utf8 7, step 2, usage 7");
+  EXPECT_EQ(fleet_.Sql("SELECT spent || ' ' || reserved FROM counter"),
+            absl::StrCat(26 * kCent, " 0"));
+  fleet_.ExpectConserved();
+}
+
 TEST_F(ClientCalls, WhatWasNotSentIsFree) {
   EXPECT_THROW(
       {

@@ -67,9 +67,11 @@ absl::Time BucketStart(absl::Time time, Bucket::Bucket bucket, absl::TimeZone zo
   const absl::CivilSecond civil = absl::ToCivilSecond(time, zone);
   const absl::CivilDay day(civil);
   switch (bucket) {
-    case Bucket::BUCKET_HOUR:
-      return absl::FromUnixSeconds(absl::ToUnixSeconds(time) - civil.minute() * 60 -
-                                   civil.second());
+    case Bucket::BUCKET_HOUR: {  // as budgets have it: cut where clocks change
+      absl::Time start = time - absl::Minutes(civil.minute()) - absl::Seconds(civil.second());
+      while (zone.At(start).offset != zone.At(time).offset) start += absl::Minutes(1);
+      return start;
+    }
     case Bucket::BUCKET_DAY:
       return absl::FromCivil(day, zone);
     case Bucket::BUCKET_WEEK:

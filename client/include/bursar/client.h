@@ -21,8 +21,9 @@ namespace bursar {
 // after a jittered wait (10 ms, doubling to 500 ms, or as long as the server asks) while the
 // timeout and the retry budget leave room; since ids count once, a repeat never charges twice.
 // While the server is away calls fail at once, with reason CIRCUIT_OPEN (ClientOptions says when).
-// A missing request_id or usage_id is drawn at random, and is in the answer. A denial is an answer,
-// not an error: look at CheckResponse::allowed().
+// A missing request_id or usage_id is drawn at random, and is in the answer; there is none in an
+// error, so who wants to repeat a call that failed gives it an id. A denial is an answer, not an
+// error: look at CheckResponse::allowed().
 //
 // What a request's subject and trace leave empty comes from CurrentCall()
 // (bursar/enclosing_call.h), then from ClientOptions::subject. A record that would end a
@@ -43,7 +44,8 @@ class Client {
   // Errors: those of MakeConnection and Recorder::Start.
   static StatusOr<Client> Connect(const ClientOptions& options);
 
-  // Over a connection of your own, e.g. MockConnection. The recorder begins with the first record.
+  // Over a connection of your own, e.g. MockConnection. The recorder begins with the first record;
+  // with a recorder.journal_folder, that one waits until what dead processes left is read.
   explicit Client(std::shared_ptr<Connection> connection, ClientOptions options = {});
 
   using Timeout = std::optional<std::chrono::milliseconds>;
@@ -60,7 +62,7 @@ class Client {
                                                               Timeout timeout = {}) const;
 
   // Hands a record to the background recorder (see Recorder, which takes a microsecond or two) and
-  // never waits for disk or network.
+  // never waits for disk or network, once the recorder has begun.
   // Errors: those of Recorder::Record.
   Status RecordAsync(RecordRequest request) const;
   // Waits until what RecordAsync took is delivered. Errors: those of Recorder::Flush.

@@ -40,7 +40,8 @@ class Connection {
   virtual StatusOr<CostReport> QueryCosts(const CostQuery& query, const CallOptions& call);
 };
 
-// A connection over gRPC. Connects when first used; one TCP connection, kept and renewed.
+// A connection over gRPC. Connects when first used; one TCP connection for each address of the
+// endpoint, used in turn, kept and renewed.
 // Errors: INVALID_ARGUMENT for an endpoint, a key or TLS files that cannot be; FAILED_PRECONDITION
 // for a file that cannot be read, or a key that would travel in plain text to another machine.
 StatusOr<std::shared_ptr<Connection>> MakeConnection(const ClientOptions& options);

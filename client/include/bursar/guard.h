@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace bursar {
 
@@ -31,9 +32,10 @@ struct KeptHold;
 // A guard that is destroyed unsettled does not lose the money. After NotSent() the hold is
 // released, which takes at most record_timeout; else what was observed is recorded as
 // Outcome::kCancelled, or Outcome::kUnknown, which charges what was held. So does an exception that
-// passes through. The destructor throws nothing, and records in the background. A check whose
-// answer was lost may have left a hold, which ends by itself when its ttl does (5 min unless asked
-// otherwise).
+// passes through. The destructor throws nothing, and records in the background; only where the
+// recorder refuses (its memory is full) it records itself, which takes at most record_timeout. A
+// check whose answer was lost may have left a hold, which ends by itself when its ttl does (5 min
+// unless asked otherwise).
 //
 // Errors: a check that failed is not allowed() (but see ClientOptions::failure_policy), and check()
 // says why.
@@ -73,29 +75,33 @@ class Guard {
   // Whether the server has answered that what was observed is more than the budgets allow: the
   // stream should end. Settle what it used all the same.
   bool should_stop() const;
-  // OK, or why the reservation could last not be extended. Not fatal: a settlement after the
-  // hold's end counts in full.
+  // OK, or why the reservation could last not be extended: FAILED_PRECONDITION with reason
+  // RESERVATION_ENDED where its time was over before. Not fatal: a settlement after the hold's end
+  // counts in full.
   Status extension() const;
 
-  // Records what the call used, and waits for the answer. When it is lost, or the server is away,
-  // the record is given to the background recorder and the status says so.
-  // Errors: those of Client::Record. After INVALID_ARGUMENT and its like, a corrected record can be
-  // settled.
+  // Records what the call used, and waits for the answer. When it is lost, or the server is away or
+  // in trouble, the record is given to the background recorder and the status says so.
+  // Errors: those of Client::Record. INVALID_ARGUMENT, ALREADY_EXISTS and OUT_OF_RANGE refuse what
+  // is in it: then a corrected record can be settled.
   StatusOr<RecordResponse> Settle(TokenUsage tokens);
   StatusOr<RecordResponse> Settle(RecordRequest record);
 
-  // The same in the background. Errors: those of Client::RecordAsync.
+  // The same in the background. Errors: those of Client::RecordAsync; unless something else is
+  // settled, the destructor tries once more.
   Status SettleAsync(TokenUsage tokens);
   Status SettleAsync(RecordRequest record);
 
   // Whether what the call used is recorded, or on its way.
   bool settled() const { return settled_; }
 
-  // Ends the guard as its destructor would, with the error of the call.
+  // Ends the guard as its destructor would, with the error of the call (cut to the server's bounds:
+  // a type of 256 bytes, a message of 4096).
   void Abort(CallError error);
 
   // Settles this call and checks the next one in one round trip. What became of the settlement is
-  // in check()->settled of the new guard; if the check failed, it is delivered in the background.
+  // in check()->settled of the new guard; if the check failed, it is delivered in the background,
+  // as is what else stands in next.settle.
   //
   //     bursar::Guard tools = guard.Next({.tokens = reply.tokens}, {.subject = me, ...});
   Guard Next(RecordRequest used, CheckRequest next);
@@ -108,7 +114,16 @@ class Guard {
   void Begin();
   void End();
   void Complete(RecordRequest* record);
-  void DeliverLater(const RecordRequest& record);
+
+  // A record that was sent and perhaps did not arrive, or that the recorder did not take.
+  struct Unconfirmed {
+    RecordRequest record;
+    bool ends = false;  // this guard
+  };
+  bool DeliverLater(const RecordRequest& record, bool ends);
+  void Remember(const RecordRequest& record, bool ends);
+  void Forget(const std::string& usage_id, bool ends);
+  void DeliverUnconfirmed();
 
   Client client_;
   Model model_;
@@ -120,7 +135,8 @@ class Guard {
   std::chrono::steady_clock::time_point start_;
   std::shared_ptr<internal::KeptHold> hold_;  // null: not allowed
   std::optional<EnclosingCallScope> scope_;
-  std::optional<RecordRequest> unconfirmed_;  // sent, but nobody knows whether it arrived
+  std::vector<RecordRequest> handed_;     // to the next guard's check: the last is this guard's own
+  std::vector<Unconfirmed> unconfirmed_;  // at most one of them ends the guard
   bool settled_ = false;
   bool not_sent_ = false;
 };

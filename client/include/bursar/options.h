@@ -31,7 +31,7 @@ struct RecorderOptions {
   std::string journal_label;
 
   uint64_t journal_bytes_max = 256 << 20;           // all segments together: 256 MiB
-  uint64_t segment_bytes_max = 4 << 20;             // one file of the journal: 4 MiB
+  uint64_t segment_bytes_max = 4 << 20;             // one file of it: 4 MiB; at most 2 GiB
   uint64_t set_aside_bytes_max = 64 << 20;          // what is set aside for people: 64 MiB
   std::chrono::milliseconds adopt_interval{30000};  // between two looks for what dead ones left
 
@@ -59,7 +59,8 @@ struct RecorderOptions {
   std::chrono::milliseconds close_timeout{5000};
 
   // Told of every record that Record() took and that is dropped; on a thread of the recorder, which
-  // waits for it. May call Record and Stats, not Flush or Close.
+  // waits for it, at the end on the one that closes it. May call Record and Stats, not Flush or
+  // Close. What it throws is ignored.
   std::function<void(const DroppedRecord&)> on_drop;
   // The same, of every record that the server has counted.
   std::function<void(const std::string& usage_id)> on_delivered;
@@ -129,9 +130,10 @@ struct ClientOptions {
   // Only a server that cannot be reached (UNAVAILABLE, DEADLINE_EXCEEDED) is a reason to allow
   // offline; a denial, a wrong key or a bad request never is. Each call allowed so takes its cost
   // from the allowance: cost_nanousd of its check, else the largest of offline_call_nanousd and
-  // what the server has estimated for the same model; where all are 0 it is not allowed. What it
-  // really cost counts instead where its record says so. It comes back when the server has counted
-  // the record, or the reservation is released. Counted for each Client, in memory.
+  // what the server has estimated for the same model; where all are 0 it is not allowed. What its
+  // records say that it cost counts instead, all together. It comes back when the server has
+  // counted the record, or the reservation is released. A record that does not know what the call
+  // used is charged what was granted. Counted for each Client, in memory.
   FailurePolicy failure_policy = FailurePolicy::kFailClosed;
   int64_t offline_allowance_nanousd = 0;
   int64_t offline_call_nanousd = 0;

@@ -15,7 +15,7 @@ namespace bursar {
 
 // What became of the records. One moment's figures: accepted == delivered + held + dropped().
 struct RecorderStats {
-  uint64_t accepted = 0;   // given to Record(), or found in a journal
+  uint64_t accepted = 0;   // given to Record(), found in a journal, or made of a refused settlement
   uint64_t recovered = 0;  // of these: found in a journal
   uint64_t delivered = 0;  // the server has counted them, now or before
   uint64_t held = 0;       // in memory or in the journal
@@ -24,7 +24,7 @@ struct RecorderStats {
   uint64_t dropped_full = 0;     // Record() answered RESOURCE_EXHAUSTED
   uint64_t dropped_invalid = 0;  // can never be sent: too big, metadata that is no JSON, ...
   uint64_t dropped_refused = 0;  // the server will never take them
-  uint64_t dropped_corrupt = 0;  // were in the journal, and can no longer be read
+  uint64_t dropped_corrupt = 0;  // were in the journal, and cannot be read by this process
   uint64_t dropped_closed = 0;   // were in memory at the end, without a journal that takes them
   uint64_t dropped() const {
     return dropped_full + dropped_invalid + dropped_refused + dropped_corrupt + dropped_closed;
@@ -54,12 +54,15 @@ struct RecorderStats {
 // DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAUTHENTICATED or with too few answers is sent again
 // under the same ids for as long as it takes; a record that the server refuses for what is in it
 // (INVALID_ARGUMENT, ALREADY_EXISTS, OUT_OF_RANGE and their like) is set aside in
-// JOURNAL_FOLDER/set-aside/refused.jsonl and told to on_drop. Marks of what is delivered are not
+// JOURNAL_FOLDER/set-aside/refused.jsonl and told to on_drop. One that would have ended a
+// reservation is sent again under its id with less in it, in the end as Outcome::kUnknown, so that
+// its hold is charged all the same; AdjustUsage corrects that. Marks of what is delivered are not
 // made durable: after a power failure a record may be sent again, and its id makes it count once.
 //
 // While the journal or its disk is full, records stay in memory and are sent from there. What a
 // process leaves is delivered by the next that starts with the same folder and label, or by one
-// that runs, within adopt_interval; with the key of that one. Files have mode 0600 and hold the
+// that runs, within adopt_interval; with the key of that one. Where many left something, so much of
+// it is taken over at a time that few files are open. Files have mode 0600 and hold the
 // records as they were given, prompts included where a record has `content`; never a key.
 //
 // Record's errors: RESOURCE_EXHAUSTED (memory is full, because the journal is or the server is
@@ -71,7 +74,7 @@ class Recorder {
  public:
   // Takes over what dead processes left (it reads all of that) and begins.
   // Errors: INVALID_ARGUMENT for an option that cannot be; FAILED_PRECONDITION for a folder that
-  // cannot be used.
+  // cannot be used; RESOURCE_EXHAUSTED where the system gives no threads.
   static StatusOr<std::unique_ptr<Recorder>> Start(std::shared_ptr<Connection> connection,
                                                    RecorderOptions options = {});
   ~Recorder();  // Close

@@ -50,7 +50,7 @@ struct SpanData {
   std::string name;
   SpanKind kind = SpanKind::kStep;
   TraceIds ids;  // 32, 16 and 16 hex digits, unless the trace was begun elsewhere with other ones
-  std::vector<std::pair<std::string, std::string>> attributes;  // in the order given
+  std::vector<std::pair<std::string, std::string>> attributes;  // in the order given, each key once
   Timestamp start_time;
   std::chrono::nanoseconds duration{0};  // 0 until it ends
   std::optional<CallError> error;        // what Span::Fail was given

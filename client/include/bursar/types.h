@@ -23,7 +23,7 @@ struct Subject {
   std::string tool;
   std::string run;         // one autonomous run; the unit that a per-run cap limits
   std::string parent_run;  // the run that spawned this one
-  std::string root_run;    // the run at the top of the tree; empty = `run`
+  std::string root_run;    // the run at the top of the tree, with `run` alone; empty = `run`
   std::map<std::string, std::string> labels;  // at most 16 dimensions of your own
 
   bool operator==(const Subject&) const = default;
