@@ -161,6 +161,10 @@ CREATE TABLE usage_record (
 ) PARTITION BY RANGE (receive_time);
 CREATE INDEX usage_record_by_charge_time ON usage_record (tenant_id, charge_time);
 CREATE INDEX usage_record_adjusted ON usage_record (adjusts, tenant_id) WHERE adjusts IS NOT NULL;
+CREATE INDEX usage_record_by_trace ON usage_record (trace_id, tenant_id) WHERE trace_id IS NOT NULL;
+-- Equal keys are kept once, with a list of places: few bytes for each record of a run.
+CREATE INDEX usage_record_by_run ON usage_record (run, tenant_id) WHERE run IS NOT NULL;
+CREATE INDEX usage_record_of_sub_runs ON usage_record (root_run, tenant_id) WHERE root_run IS DISTINCT FROM run;
 
 -- Makes the partition of the month that holds a time, if it is not there.
 CREATE FUNCTION make_usage_partition(at timestamptz) RETURNS void LANGUAGE plpgsql AS $$

@@ -28,6 +28,7 @@
 #include "postgres/pg_ledger_view.h"
 #include "postgres/pg_price_store.h"
 #include "postgres/pg_rollups.h"
+#include "postgres/pg_usage_view.h"
 #include "postgres/role_settings.h"
 #include "pricing/price_books.h"
 #include "rpc/rpc_server.h"
@@ -75,6 +76,7 @@ struct App::Parts {
   std::unique_ptr<postgres::PgExportStore> export_store;
   std::unique_ptr<postgres::PgLedgerView> ledger_view;
   std::unique_ptr<postgres::PgPriceStore> price_store;
+  std::unique_ptr<postgres::PgUsageView> usage_view;
   std::unique_ptr<access::KeyRing> keys;
   std::unique_ptr<pricing::PriceBooks> prices;
   std::unique_ptr<ledger::Lanes> lanes;
@@ -122,6 +124,7 @@ absl::Status App::OpenDatabase() {
   p.export_store = std::make_unique<postgres::PgExportStore>(*p.pool);
   p.ledger_view = std::make_unique<postgres::PgLedgerView>(*p.pool, p.config.ledger_horizon);
   p.price_store = std::make_unique<postgres::PgPriceStore>(*p.pool);
+  p.usage_view = std::make_unique<postgres::PgUsageView>(*p.pool);
   p.prices = std::make_unique<pricing::PriceBooks>(*p.price_store);
   p.keys = std::make_unique<access::KeyRing>(*p.key_store, p.clock);
   return absl::OkStatus();
@@ -186,8 +189,8 @@ absl::Status App::Serve() {
   const bool open = p.config.insecure_no_auth;
   ASSIGN_OR_RETURN(p.rpc, rpc::RpcServer::Start(
                               {.listen = p.config.listen, .keys = open ? nullptr : p.keys.get()},
-                              *p.lanes, *p.cost_store, *p.export_store, *p.budget_store,
-                              *p.ledger_view, *p.prices, p.metrics));
+                              *p.lanes, *p.cost_store, *p.export_store, *p.usage_view,
+                              *p.budget_store, *p.ledger_view, *p.prices, p.metrics));
   if (!p.config.http.empty()) {
     ASSIGN_OR_RETURN(
         p.http, http::HttpServer::Start({.listen = p.config.http,

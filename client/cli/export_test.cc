@@ -38,13 +38,13 @@ TEST(Compression, FramesOneAfterTheOtherAreTheTextsOneAfterTheOther) {
     std::string bytes;
     for (const std::string& text : {std::string("a"), std::string(), big, std::string("z")}) {
       const auto frame = compressor.Compress(text);
-      ASSERT_TRUE(frame.ok()) << frame.status();
+      ASSERT_TRUE(frame.ok()) << frame.status().message();
       bytes += *frame;
     }
     for (const size_t piece : {size_t{1}, size_t{1000}, bytes.size()}) {
       Status status;
       EXPECT_TRUE(Decompressed(compression, bytes, piece, &status) == "a" + big + "z");
-      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_TRUE(status.ok()) << status.message();
     }
     if (compression == Compression::kNone) continue;
     EXPECT_LT(bytes.size(), big.size());

@@ -105,6 +105,81 @@ constexpr char kCosts[] = R"pb(
   as_of_time { seconds: 1795356000 }
   source: "events"
 )pb";
+constexpr char kUsage[] = R"pb(
+  records {
+    usage {
+      usage_id: "u-1"
+      reservation_id: "r-1"
+      subject { user: "carol" agent: "writer" run: "r-7" root_run: "r-7" }
+      model { provider: "openai" name: "gpt-4o" }
+      tokens { uncached_input_tokens: 1200 cache_read_tokens: 800 visible_output_tokens: 120 }
+      outcome: OUTCOME_SUCCEEDED
+      event_type: "model_call"
+      latency { nanos: 850000000 }
+      attempt: 1
+    }
+    cost_nanousd: 4200000
+    cost_basis: COST_BASIS_PRICED
+    price_version: "3"
+    receive_time { seconds: 1795356003 }
+    charge_time { seconds: 1795356000 }
+    charged {
+      budget: "budgets/run-cap"
+      group { key: "root_run" value: "r-7" }
+      unit: UNIT_COST
+      spent: 4200000
+    }
+  }
+  records {
+    usage {
+      usage_id: "u-2"
+      subject { user: "dave" }
+      outcome: OUTCOME_NOT_EXECUTED
+      attempt: 2
+    }
+    charge_time { seconds: 1795356001 }
+  }
+  records {
+    usage {
+      usage_id: "adjustment:a-1"
+      subject { user: "carol" agent: "writer" }
+      model { provider: "openai" name: "gpt-4o" }
+      tokens { visible_output_tokens: -1020 }
+      outcome: OUTCOME_SUCCEEDED
+    }
+    cost_nanousd: -2100000
+    cost_basis: COST_BASIS_ADJUSTED
+    charge_time { seconds: 1795356000 }
+    adjusts: "u-1"
+    adjust_reason: "invoice 17"
+  }
+)pb";
+constexpr char kRuns[] = R"pb(
+  runs {
+    run: "r-7"
+    root_run: "r-7"
+    user: "carol"
+    agent: "writer"
+    first_time { seconds: 1795356000 }
+    last_time { seconds: 1795359600 }
+    calls: 1200
+    failed_calls: 12
+    cost_nanousd: 380000000
+    tree_cost_nanousd: 391000000
+    sub_runs: 3
+    caps { budget: "budgets/mine" unit: UNIT_CALLS limit: 9000 spent: 1200 used_fraction: 0.13 }
+    caps { budget: "budgets/run-cap" unit: UNIT_COST limit: 500000000 used_fraction: 0.785 }
+  }
+  runs {
+    run: "r-8"
+    root_run: "r-8"
+    first_time { seconds: 1795356000 }
+    last_time { seconds: 1795356000 }
+    calls: 1
+    cost_nanousd: 1
+    tree_cost_nanousd: 1
+  }
+)pb";
 constexpr char kPrice[] = R"pb(
   provider: "openai"
   model: "gpt-x"
@@ -168,6 +243,8 @@ class GoldenTest : public ProgramTest {
     };
     server_.status = Say<v1::GetBudgetStatusResponse>(budgets);
     server_.costs = Say<v1::QueryCostsResponse>(kCosts);
+    server_.usage = Say<v1::ListUsageResponse>(kUsage);
+    server_.runs = Say<v1::ListRunsResponse>(kRuns);
   }
 
   void AnswerAdministration() {
@@ -332,6 +409,18 @@ TEST_F(GoldenTest, Money) {
   Compare("money");
 }
 
+TEST_F(GoldenTest, History) {
+  Try({"usage", "--from", "2026-11-22", "--to", "2026-11-23"});
+  Try({"runs", "--period", "7d"});
+  server_.usage = Say<v1::ListUsageResponse>("");
+  Note({"usage", "--trace", "0af7"});
+  Note({"usage", "--period", "7d", "--from", "2026-11-22"});
+  server_.runs = Say<v1::ListRunsResponse>("");
+  Note({"runs", "--all-runs", "--filter", "user=nobody"});
+  Note({"runs", "--from", "2026-11-23", "--to", "2026-11-22"});
+  Compare("history");
+}
+
 TEST_F(GoldenTest, Budgets) {
   Try({"budgets", "create", "user-day", "--limit", "0.80", "--window", "day"});
   Try({"budgets", "list"});
@@ -365,6 +454,8 @@ TEST_F(GoldenTest, Help) {
       {"record"},
       {"run"},
       {"costs"},
+      {"usage"},
+      {"runs"},
       {"status"},
       {"holds"},
       {"events"},

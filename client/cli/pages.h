@@ -13,9 +13,9 @@ inline constexpr char kMoreRows[] = "there are more rows; --limit N shows up to 
 
 // Asks for page after page until `limit` rows are in `all`, or all there are. `rows` says how many
 // an answer has. Where rows are left, the next_page_token of `all` is not empty.
-template <typename Request, typename Response>
+template <typename Stub, typename Request, typename Response>
 Status ReadPages(Server& server,
-                 grpc::Status (AdminStub::*method)(grpc::ClientContext*, const Request&, Response*),
+                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                  Request request, int64_t limit, int (Response::*rows)() const, Response* all) {
   do {
     request.set_page_size(static_cast<int>(std::min(kPageRows, limit - (all->*rows)())));

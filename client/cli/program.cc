@@ -26,7 +26,9 @@
 #include "cli/raise_command.h"
 #include "cli/record_command.h"
 #include "cli/run_command.h"
+#include "cli/runs_command.h"
 #include "cli/status_command.h"
+#include "cli/usage_command.h"
 #include "cli/verify_command.h"
 
 namespace bursar::cli {
@@ -75,6 +77,8 @@ struct Program {
     Add<RecordCommand>(kCalls);
     run = Add<RunCommand>(kCalls);
     Add<CostsCommand>(kMoney);
+    Add<UsageCommand>(kMoney);
+    Add<RunsCommand>(kMoney);
     Add<StatusCommand>(kMoney);
     Add<HoldsCommand>(kMoney);
     Add<EventsCommand>(kMoney);

@@ -18,16 +18,6 @@ using internal::FormatDuration;
 constexpr double kWarningFraction = 0.75;
 constexpr double kAlarmFraction = 0.90;
 
-int64_t InputTokens(const TokenUsage& t) {
-  return t.uncached_input_tokens + t.cache_read_tokens + t.cache_write_5m_tokens +
-         t.cache_write_1h_tokens + t.input_audio_tokens + t.input_image_tokens;
-}
-
-int64_t OutputTokens(const TokenUsage& t) {
-  return t.visible_output_tokens + t.reasoning_tokens + t.output_audio_tokens +
-         t.output_image_tokens;
-}
-
 std::string LatencyText(std::chrono::nanoseconds latency) {
   return latency.count() == 0 ? "-" : FormatDuration(latency);
 }
@@ -43,6 +33,22 @@ void AddCostRow(const CostRow& row, std::vector<std::string> cells, Emphasis emp
   table->AddRow(std::move(cells), emphasis);
 }
 
+std::string BucketText(const CostRow& row, absl::TimeZone zone) {
+  return row.bucket_start_time ? FormatMinute(absl::FromChrono(*row.bucket_start_time), zone) : "";
+}
+
+}  // namespace
+
+int64_t InputTokens(const TokenUsage& t) {
+  return t.uncached_input_tokens + t.cache_read_tokens + t.cache_write_5m_tokens +
+         t.cache_write_1h_tokens + t.input_audio_tokens + t.input_image_tokens;
+}
+
+int64_t OutputTokens(const TokenUsage& t) {
+  return t.visible_output_tokens + t.reasoning_tokens + t.output_audio_tokens +
+         t.output_image_tokens;
+}
+
 Emphasis EmphasisOf(const BudgetStatus& status) {
   if (status.would_deny || status.used_fraction >= kAlarmFraction) return Emphasis::kAlarm;
   if (status.used_fraction >= kWarningFraction) return Emphasis::kWarning;
@@ -54,12 +60,6 @@ std::string MarkOf(const BudgetStatus& status) {
   if (status.used_fraction >= kAlarmFraction) return "!!";
   return status.used_fraction >= kWarningFraction ? "!" : "";
 }
-
-std::string BucketText(const CostRow& row, absl::TimeZone zone) {
-  return row.bucket_start_time ? FormatMinute(absl::FromChrono(*row.bucket_start_time), zone) : "";
-}
-
-}  // namespace
 
 std::string FormatAmount(Unit unit, int64_t amount) {
   if (unit == Unit::kTokens) return FormatCount(amount) + " tokens";

@@ -26,7 +26,15 @@ std::string FormatGroup(const std::map<std::string, std::string>& group);
 // "42.3 %", cut off, so that only a full budget reads 100.
 std::string FormatPercent(double fraction);
 
-// Fullest first. Marked: "!" from 75 % on, "!!" from 90 % on, "x" the budgets that deny a check.
+// All classes that go in, or come out.
+int64_t InputTokens(const TokenUsage& tokens);
+int64_t OutputTokens(const TokenUsage& tokens);
+
+// "!" from 75 % on, "!!" from 90 % on, "x" of a budget that denies a check.
+std::string MarkOf(const BudgetStatus& status);
+Emphasis EmphasisOf(const BudgetStatus& status);
+
+// Fullest first, each with its mark.
 Table BudgetStatusTable(std::vector<BudgetStatus> statuses);
 
 // A column for the bucket, if there is one, and for each of `group_by`; the total last.

@@ -53,6 +53,8 @@ class FakeServer {
   Answer<v1::GetBudgetStatusRequest, v1::GetBudgetStatusResponse> status;
   Answer<v1::QueryCostsRequest, v1::QueryCostsResponse> costs;
   Answer<v1::ExportUsageRequest, v1::ExportUsageResponse> export_usage;
+  Answer<v1::ListUsageRequest, v1::ListUsageResponse> usage;
+  Answer<v1::ListRunsRequest, v1::ListRunsResponse> runs;
   Answer<v1::CreateBudgetRequest, v1::CreateBudgetResponse> create_budget;
   Answer<v1::ListBudgetsRequest, v1::ListBudgetsResponse> list_budgets;
   Answer<v1::GetBudgetRequest, v1::GetBudgetResponse> get_budget;
@@ -122,6 +124,14 @@ class FakeServer {
     grpc::Status QueryCosts(grpc::ServerContext* call, const v1::QueryCostsRequest* request,
                             v1::QueryCostsResponse* response) override {
       return server->Say(*call, server->costs, request, response);
+    }
+    grpc::Status ListUsage(grpc::ServerContext* call, const v1::ListUsageRequest* request,
+                           v1::ListUsageResponse* response) override {
+      return server->Say(*call, server->usage, request, response);
+    }
+    grpc::Status ListRuns(grpc::ServerContext* call, const v1::ListRunsRequest* request,
+                          v1::ListRunsResponse* response) override {
+      return server->Say(*call, server->runs, request, response);
     }
     FakeServer* server;
   };

@@ -45,6 +45,12 @@ std::string OrderText(const history::CostQuery& query) {
 
 }  // namespace
 
+std::vector<absl::Time> UnmergedOf(const Rows& rows) {
+  std::vector<absl::Time> times;
+  for (int row = 0; row < rows.size(); ++row) times.push_back(rows.Time(row, 0));
+  return times;
+}
+
 CostSql::CostSql(absl::string_view tenant, const history::CostQuery& query,
                  const history::TimeRange& range, std::span<const absl::Time> bucket_starts,
                  bool grouped, std::span<const absl::Time> unmerged)

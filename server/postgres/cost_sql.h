@@ -9,6 +9,10 @@
 
 namespace bursar::postgres {
 
+// The batches of the tenant `$1` that the rollups do not have yet; and what that answers.
+inline constexpr char kUnmerged[] = "SELECT receive_time FROM unmerged_batch WHERE tenant_id = $1";
+std::vector<absl::Time> UnmergedOf(const Rows& rows);
+
 // A question about costs as SQL, over four sources that together have every record once:
 //   the rollups, for the stretches that they cover;
 //   the batches that the rollups do not have yet, for the same stretches;

@@ -125,13 +125,11 @@ class CostReader {
 
  private:
   absl::Status Begin() {
-    ASSIGN_OR_RETURN(
-        const auto begun,
-        session_.Pipeline({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}},
-                           {"SELECT now(), pg_current_snapshot()", {}},
-                           {"SELECT receive_time FROM unmerged_batch WHERE tenant_id = $1",
-                            Params().Text(tenant_)}}));
-    for (int row = 0; row < begun[2].size(); ++row) unmerged_.push_back(begun[2].Time(row, 0));
+    ASSIGN_OR_RETURN(const auto begun,
+                     session_.Pipeline({{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}},
+                                        {"SELECT now(), pg_current_snapshot()", {}},
+                                        {kUnmerged, Params().Text(tenant_)}}));
+    unmerged_ = UnmergedOf(begun[2]);
     answer_.as_of = query_.as_of.value_or(begun[1].Time(0, 0));
     answer_.view = query_.as_of ? query_.view : std::string(begun[1].Text(0, 1));
     ASSIGN_OR_RETURN(range_, history::RangeOf(query_, answer_.as_of));

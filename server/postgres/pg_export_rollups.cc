@@ -88,11 +88,13 @@ class RollupReader {
     std::vector<Statement> begin;
     begin.push_back({"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", {}});
     begin.push_back({"SELECT now(), pg_current_snapshot()", {}});
+    begin.push_back({kUnmerged, Params().Text(tenant_)});
     ASSIGN_OR_RETURN(const auto results, session_.Pipeline(std::move(begin)));
     place_ = after.value_or(Place{.as_of = results[1].Time(0, 0),
                                   .view = std::string(results[1].Text(0, 1)),
                                   .day = DayOf(query_.start)});
     later_ = after.has_value();
+    unmerged_ = UnmergedOf(results[2]);
     end_ = query_.end == absl::InfiniteFuture() ? place_.as_of : query_.end;
     const absl::Time give_up = absl::Now() + kExportPageTime;
     ExportPageWriter writer(query_, !after);
@@ -120,7 +122,7 @@ class RollupReader {
       day.view = place_.view;
     }
     const absl::Time starts[] = {day.start};
-    CostSql sql(tenant_, day, {day.start, day.end, day.end}, starts, /*grouped=*/true);
+    CostSql sql(tenant_, day, {day.start, day.end, day.end}, starts, /*grouped=*/true, unmerged_);
     const auto wanted = static_cast<int>(writer.rows_left());
     const std::string text = sql.Rows(wanted, place_.offset);
     std::vector<Statement> statements;
@@ -166,6 +168,7 @@ class RollupReader {
   Place place_;
   bool later_ = false;  // not the first page
   absl::Time end_;
+  std::vector<absl::Time> unmerged_;  // of this snapshot
 };
 
 }  // namespace

@@ -66,11 +66,7 @@ constexpr char kReadRecords[] =
   "WHERE r.adjusts = ANY ($2::uuid[]) AND r.adjusts IS NOT NULL AND r.tenant_id || '' = $1) r"
 constexpr char kReadStandings[] =
     "SELECT r.target, r.adjusts IS NULL, r.usage_id, r.reservation_id, r.charge_time, "
-    "r.price_version, r.unpriced, r.project, "
-    "r.team, r.user_name, r.agent, r.workflow, r.tool, r.run, r.parent_run, r.root_run, r.labels, "
-    "r.provider, r.model, r.service_tier, r.region, r.requested_model, r.account, r.event_type, "
-    "r.step, r.outcome, r.error_type, r.error_category, r.error_severity, "
-    "r.guardrails, " BURSAR_AMOUNTS " FROM " BURSAR_STANDINGS;
+    "r.price_version, r.unpriced, " BURSAR_CALL ", " BURSAR_AMOUNTS " FROM " BURSAR_STANDINGS;
 constexpr char kReadCharges[] =
     "SELECT r.target, c.id, b.unit, sum(charge.amount)::bigint FROM " BURSAR_STANDINGS
     " CROSS JOIN LATERAL unnest(r.charged_counters, r.charged_amounts) AS charge(counter, amount) "
@@ -196,32 +192,6 @@ void ReadRecords(const Rows& rows, ledger::State& state) {
     ReadAmounts(rows, row, 7, answer);
     state.records.emplace(stored.record.key, std::move(stored));
   }
-}
-
-// Whose call it was and how it went, from the columns that begin at `column`; the next one.
-int ReadCall(const Rows& rows, int row, int column, usage::UsageRecord& used) {
-  auto text = [&] { return std::string(rows.Text(row, column++)); };
-  auto number = [&] { return static_cast<int>(rows.Int(row, column++)); };
-  usage::Subject& subject = used.subject;
-  for (std::string* field :
-       {&subject.project, &subject.team, &subject.user, &subject.agent, &subject.workflow,
-        &subject.tool, &subject.run, &subject.parent_run, &subject.root_run}) {
-    *field = text();
-  }
-  subject.labels = DecodeTexts(rows.Text(row, column++));
-  usage::Model& model = used.model;
-  for (std::string* field : {&model.provider, &model.name, &model.service_tier, &model.region,
-                             &model.requested_name, &model.account}) {
-    *field = text();
-  }
-  used.event_type = text();
-  used.step = text();
-  used.outcome = static_cast<usage::Outcome>(number());
-  used.error.type = text();
-  used.error.category = number();
-  used.error.severity = number();
-  used.guardrail_hits = DecodeGuardrailHits(rows.Text(row, column++));
-  return column;
 }
 
 void ReadStandings(const Rows& rows, ledger::State& state) {

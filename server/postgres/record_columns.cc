@@ -33,6 +33,31 @@ void ReadAmounts(const Rows& rows, int row, int column, ledger::RecordAnswer& an
   answer.tokens.billed_units = DecodeCounts(rows.Text(row, column));
 }
 
+int ReadCall(const Rows& rows, int row, int column, usage::UsageRecord& used) {
+  auto text = [&] { return std::string(rows.Text(row, column++)); };
+  auto number = [&] { return static_cast<int>(rows.Int(row, column++)); };
+  usage::Subject& subject = used.subject;
+  for (std::string* field :
+       {&subject.project, &subject.team, &subject.user, &subject.agent, &subject.workflow,
+        &subject.tool, &subject.run, &subject.parent_run, &subject.root_run}) {
+    *field = text();
+  }
+  subject.labels = DecodeTexts(rows.Text(row, column++));
+  usage::Model& model = used.model;
+  for (std::string* field : {&model.provider, &model.name, &model.service_tier, &model.region,
+                             &model.requested_name, &model.account}) {
+    *field = text();
+  }
+  used.event_type = text();
+  used.step = text();
+  used.outcome = static_cast<usage::Outcome>(number());
+  used.error.type = text();
+  used.error.category = number();
+  used.error.severity = number();
+  used.guardrail_hits = DecodeGuardrailHits(rows.Text(row, column++));
+  return column;
+}
+
 std::string RecordDimension(absl::string_view dimension, Placeholders& values) {
   std::string expression(dimension);
   if (absl::ConsumePrefix(&dimension, "label:")) {

@@ -18,6 +18,15 @@ namespace bursar::postgres {
   "r.billed_units"
 void ReadAmounts(const Rows& rows, int row, int column, ledger::RecordAnswer& answer);
 
+// Whose call a record (of alias r) was and how it went; ReadCall reads it from the columns that
+// begin at `column`, and returns the next one.
+#define BURSAR_CALL                                                                          \
+  "r.project, r.team, r.user_name, r.agent, r.workflow, r.tool, r.run, r.parent_run, "       \
+  "r.root_run, r.labels, r.provider, r.model, r.service_tier, r.region, r.requested_model, " \
+  "r.account, r.event_type, r.step, r.outcome, r.error_type, r.error_category, "             \
+  "r.error_severity, r.guardrails"
+int ReadCall(const Rows& rows, int row, int column, usage::UsageRecord& used);
+
 // Where a record has the value of a dimension that can be asked for, '' where it has none.
 // `dimension`: one of the known names (history/cost_query.h).
 std::string RecordDimension(absl::string_view dimension, Placeholders& values);

@@ -7,6 +7,7 @@
 #include "bursar/v1/telemetry_service.pb.h"
 #include "history/cost_query.h"
 #include "history/export.h"
+#include "history/usage_view.h"
 #include "ledger/budget.h"
 #include "ledger/ledger_view.h"
 #include "ledger/operation.h"
@@ -85,6 +86,15 @@ absl::StatusOr<history::ExportQuery> ToExportQuery(const v1::ExportUsageRequest&
                                                    absl::string_view tenant);
 void ToProto(const v1::ExportUsageRequest& request, absl::string_view tenant,
              history::ExportPage page, v1::ExportUsageResponse& response);
+// convert_history.cc
+absl::StatusOr<history::UsageQuery> ToUsageQuery(const v1::ListUsageRequest& request,
+                                                 absl::string_view tenant, absl::Time now);
+void ToProto(absl::string_view tenant, const history::UsageQuery& query,
+             const history::UsagePage& page, v1::ListUsageResponse& response);
+absl::StatusOr<history::RunQuery> ToRunQuery(const v1::ListRunsRequest& request,
+                                             absl::string_view tenant, absl::Time now);
+void ToProto(absl::string_view tenant, const history::RunQuery& query, const history::RunPage& page,
+             v1::ListRunsResponse& response);
 
 // convert_ledger_view.cc
 absl::StatusOr<int> PageSizeFrom(int32_t given, int page_size_default, int page_size_max);

@@ -40,11 +40,11 @@ std::string WithPort(const std::string& listen, int port) {
 
 struct RpcServer::Services {
   Services(const RpcServerOptions& options, ledger::Lanes& lanes, history::CostStore& costs,
-           history::ExportStore& exports, ledger::BudgetStore& budgets, ledger::LedgerView& view,
-           pricing::PriceBooks& prices, metrics::Metrics& metrics)
+           history::ExportStore& exports, history::UsageView& usage, ledger::BudgetStore& budgets,
+           ledger::LedgerView& view, pricing::PriceBooks& prices, metrics::Metrics& metrics)
       : edge{options.keys, &metrics},
         work(options.query_threads, options.queries_waiting_max),
-        telemetry(edge, lanes, costs, exports, prices, work),
+        telemetry(edge, lanes, costs, exports, usage, prices, work),
         admin(edge, lanes, budgets, view, prices, work) {}
 
   Edge edge;
@@ -59,12 +59,12 @@ RpcServer::~RpcServer() { Drain(absl::Now()); }
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(
     RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
-    history::ExportStore& exports, ledger::BudgetStore& budgets, ledger::LedgerView& view,
-    pricing::PriceBooks& prices, metrics::Metrics& metrics) {
+    history::ExportStore& exports, history::UsageView& usage, ledger::BudgetStore& budgets,
+    ledger::LedgerView& view, pricing::PriceBooks& prices, metrics::Metrics& metrics) {
   TakeOverLogs();
   auto rpc = std::unique_ptr<RpcServer>(new RpcServer());
-  rpc->services_ =
-      std::make_unique<Services>(options, lanes, costs, exports, budgets, view, prices, metrics);
+  rpc->services_ = std::make_unique<Services>(options, lanes, costs, exports, usage, budgets, view,
+                                              prices, metrics);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

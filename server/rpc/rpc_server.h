@@ -8,6 +8,7 @@
 #include "access/key_ring.h"
 #include "history/cost_query.h"
 #include "history/export.h"
+#include "history/usage_view.h"
 #include "ledger/budget_store.h"
 #include "ledger/lane.h"
 #include "ledger/ledger_view.h"
@@ -31,8 +32,8 @@ class RpcServer {
  public:
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(
       RpcServerOptions options, ledger::Lanes& lanes, history::CostStore& costs,
-      history::ExportStore& exports, ledger::BudgetStore& budgets, ledger::LedgerView& view,
-      pricing::PriceBooks& prices, metrics::Metrics& metrics);
+      history::ExportStore& exports, history::UsageView& usage, ledger::BudgetStore& budgets,
+      ledger::LedgerView& view, pricing::PriceBooks& prices, metrics::Metrics& metrics);
   ~RpcServer();
 
   const std::string& address() const { return address_; }  // as bound

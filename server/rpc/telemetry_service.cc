@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "rpc/convert.h"
 #include "usage/field_error.h"
 #include "usage/limits.h"
@@ -165,11 +166,31 @@ TelemetryService::Reactor* TelemetryService::QueryCosts(Context* context,
 }
 
 TelemetryService::Reactor* TelemetryService::ListUsage(Context* context,
-                                                       const v1::ListUsageRequest*,
-                                                       v1::ListUsageResponse*) {
+                                                       const v1::ListUsageRequest* request,
+                                                       v1::ListUsageResponse* response) {
   auto call = Call::Begin(edge_, context, "ListUsage", Need::kRead);
   if (call->finished()) return call->reactor();
-  return call->Finish(NotYet("ListUsage"));
+  auto query = ToUsageQuery(*request, call->tenant(), absl::Now());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, response, query = *std::move(query)] {
+    auto page = usage_.ListUsage(call->tenant(), query);
+    if (page.ok()) ToProto(call->tenant(), query, *page, *response);
+    return page.status();
+  });
+}
+
+TelemetryService::Reactor* TelemetryService::ListRuns(Context* context,
+                                                      const v1::ListRunsRequest* request,
+                                                      v1::ListRunsResponse* response) {
+  auto call = Call::Begin(edge_, context, "ListRuns", Need::kRead);
+  if (call->finished()) return call->reactor();
+  auto query = ToRunQuery(*request, call->tenant(), absl::Now());
+  if (!query.ok()) return call->Finish(query.status());
+  return work_.Answer(call, [this, call, response, query = *std::move(query)] {
+    auto page = usage_.ListRuns(call->tenant(), query);
+    if (page.ok()) ToProto(call->tenant(), query, *page, *response);
+    return page.status();
+  });
 }
 
 TelemetryService::Reactor* TelemetryService::ExportUsage(Context* context,

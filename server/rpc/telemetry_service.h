@@ -3,6 +3,7 @@
 #include "bursar/v1/telemetry_service.grpc.pb.h"
 #include "history/cost_query.h"
 #include "history/export.h"
+#include "history/usage_view.h"
 #include "ledger/lane.h"
 #include "rpc/arena_messages.h"
 #include "rpc/call.h"
@@ -17,8 +18,15 @@ namespace v1 = bursar::v1;
 class TelemetryService final : public v1::TelemetryService::CallbackService {
  public:
   TelemetryService(const Edge& edge, ledger::Lanes& lanes, history::CostStore& costs,
-                   history::ExportStore& exports, pricing::PriceBooks& prices, WorkQueue& work)
-      : edge_(edge), lanes_(lanes), costs_(costs), exports_(exports), prices_(prices), work_(work) {
+                   history::ExportStore& exports, history::UsageView& usage,
+                   pricing::PriceBooks& prices, WorkQueue& work)
+      : edge_(edge),
+        lanes_(lanes),
+        costs_(costs),
+        exports_(exports),
+        usage_(usage),
+        prices_(prices),
+        work_(work) {
     SetMessageAllocatorFor_CheckBudget(&check_messages_);
     SetMessageAllocatorFor_RecordUsage(&record_messages_);
   }
@@ -42,6 +50,8 @@ class TelemetryService final : public v1::TelemetryService::CallbackService {
                       v1::QueryCostsResponse* response) override;
   Reactor* ListUsage(Context* context, const v1::ListUsageRequest* request,
                      v1::ListUsageResponse* response) override;
+  Reactor* ListRuns(Context* context, const v1::ListRunsRequest* request,
+                    v1::ListRunsResponse* response) override;
   Reactor* ExportUsage(Context* context, const v1::ExportUsageRequest* request,
                        v1::ExportUsageResponse* response) override;
 
@@ -50,6 +60,7 @@ class TelemetryService final : public v1::TelemetryService::CallbackService {
   ledger::Lanes& lanes_;
   history::CostStore& costs_;
   history::ExportStore& exports_;
+  history::UsageView& usage_;
   pricing::PriceBooks& prices_;
   WorkQueue& work_;
   ArenaMessages<v1::CheckBudgetRequest, v1::CheckBudgetResponse> check_messages_;

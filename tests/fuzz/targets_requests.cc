@@ -49,7 +49,7 @@ void Run(std::string_view bytes) {
   if (bytes.empty()) return;
   const google::protobuf::LogSilencer silencer;  // it logs each text that is no UTF-8
   const std::string_view message = bytes.substr(1);
-  switch (static_cast<unsigned char>(bytes[0]) % 11) {
+  switch (static_cast<unsigned char>(bytes[0]) % 13) {
     case 0:
       Read<v1::RecordUsageRequest>(message, [](const auto& request) {
         return rpc::ToRecord(request, kTenant, Prices()).status();
@@ -90,6 +90,16 @@ void Run(std::string_view bytes) {
     case 10:
       Read<v1::ExportUsageRequest>(message, [](const auto& request) {
         return rpc::ToExportQuery(request, kTenant).status();
+      });
+      return;
+    case 11:
+      Read<v1::ListUsageRequest>(message, [](const auto& request) {
+        return rpc::ToUsageQuery(request, kTenant, absl::UnixEpoch()).status();
+      });
+      return;
+    case 12:
+      Read<v1::ListRunsRequest>(message, [](const auto& request) {
+        return rpc::ToRunQuery(request, kTenant, absl::UnixEpoch()).status();
       });
       return;
     default:
@@ -150,12 +160,17 @@ std::vector<std::string> Seeds() {
   v1::ExportUsageRequest exported;
   exported.mutable_start_time()->set_seconds(1'795'356'000);
   exported.add_columns("user");
+  v1::ListUsageRequest usage;
+  usage.set_trace_id("0af7");
+  v1::ListRunsRequest runs;
+  runs.add_filters()->set_dimension("user");
   v1::RecordUsageRequest said;
   said.set_usage_id("usage-2");
   said.mutable_provider_usage()->set_json(R"({"usage":{"prompt_tokens":1}})");
   return {Seed(0, SampleRecord()), Seed(0, said),      Seed(1, SampleCheck()), Seed(2, extend),
           Seed(3, release),        Seed(5, adjust),    Seed(6, create),        Seed(7, update),
-          Seed(8, costs),          Seed(10, exported), std::string(1, 4),      std::string(1, 9)};
+          Seed(8, costs),          Seed(10, exported), Seed(11, usage),        Seed(12, runs),
+          std::string(1, 4),       std::string(1, 9)};
 }
 
 }  // namespace

@@ -189,6 +189,8 @@ TEST(Access, ARoleMayCallWhatItIsFor) {
       {"TelemetryService/GetBudgetStatus", {1, 2, 3, 4}},
       {"TelemetryService/QueryCosts", {2, 3, 4}},
       {"TelemetryService/ExportUsage", {2, 3, 4}},
+      {"TelemetryService/ListUsage", {2, 3, 4}},
+      {"TelemetryService/ListRuns", {2, 3, 4}},
       {"AdminService/GetBudget", {2, 3, 4}},
       {"AdminService/CreateBudget", {3, 4}},
       {"AdminService/UpdateBudget", {3, 4}},

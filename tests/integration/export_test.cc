@@ -153,6 +153,7 @@ TEST(Export, IsWhatSqlSumsHoweverItIsPaged) {
     cost += std::stoll(row.at("cost_nanousd"));
     EXPECT_GE(row.at("charge_time"), before);
     before = row.at("charge_time");
+    if (ids.size() % 10 != 0) continue;
     const std::string exact = fleet.Sql(
         absl::StrCat("SELECT trim_scale(cost_nanousd::numeric / 1000000000)::text || user_name || "
                      "CASE outcome WHEN 2 THEN 'FAILED' ELSE 'SUCCEEDED' END || "
@@ -388,7 +389,7 @@ TEST(Export, RefusesWhatIsNoRequestAndCursorsOfAnother) {
   request.set_cursor(page.next_cursor());
   const std::vector<std::function<void(v1::ExportUsageRequest&)>> changes = {
       [](auto& r) { r.mutable_start_time()->set_nanos(1); },
-      [](auto& r) { r.mutable_end_time()->set_seconds(4'000'000'000); },
+      [](auto& r) { r.mutable_end_time()->set_seconds(absl::ToUnixSeconds(absl::Now()) + 600); },
       [](auto& r) { r.set_format(v1::ExportUsageRequest::FORMAT_JSONL); },
       [](auto& r) { r.add_columns("user"); },
       [](auto& r) { r.set_cursor("abc"); },
