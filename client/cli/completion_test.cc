@@ -47,7 +47,8 @@ TEST_F(CompletionTest, KnowsCommandsAndFlags) {
       {{"bursar", "budgets", "un"}, "unfreeze"},
       {{"bursar", "completion", ""}, "bash"},
       {{"bursar", "--json", "--endpoint", "check", "ver"}, "verify"},
-      {{"bursar", "costs", "--b"}, "--by --bucket"},
+      {{"bursar", "costs", "--b"}, "--by --bucket --bars"},
+      {{"bursar", "costs", "--summary", "--m"}, "--min-success --max-p95 --max-daily"},
       {{"bursar", "prices", "import", "--r"}, "--replace"},
       {{"bursar", "--ver"}, "--version"},
       {{"bursar", "status", "--tls-s"}, "--tls-server-name"},
@@ -61,6 +62,7 @@ TEST_F(CompletionTest, KnowsTheWordsThatFlagsTake) {
   const std::pair<Words, const char*> kCases[] = {
       {{"bursar", "costs", "--bucket", ""}, "hour day week month"},
       {{"bursar", "costs", "--bucket", "=", "d"}, "day"},
+      {{"bursar", "costs", "--period", ""}, "today 7d 30d month"},
       {{"bursar", "costs", "--bucket", "="}, "hour day week month"},
       {{"bursar", "costs", "--by", "mo"}, "model"},
       {{"bursar", "costs", "--by", "model,us"}, "model,user"},

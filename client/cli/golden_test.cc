@@ -83,6 +83,7 @@ constexpr char kCosts[] = R"pb(
     tokens { uncached_input_tokens: 2000000 visible_output_tokens: 30000 }
     latency_p50 { nanos: 800000000 }
     latency_p95 { seconds: 2 }
+    cache_savings_nanousd: 1250000000
   }
   rows {
     group { key: "model" value: "" }
@@ -98,6 +99,8 @@ constexpr char kCosts[] = R"pb(
     cost_nanousd: 10500000001
     estimated_nanousd: 1
     unpriced_calls: 1
+    latency_p95 { seconds: 2 }
+    cache_savings_nanousd: 1250000000
   }
   as_of_time { seconds: 1795356000 }
   source: "events"
@@ -188,6 +191,20 @@ constexpr char kPrice[] = R"pb(
   max_output_tokens: 64000
   source: "https://example.com (2026-08-21)"
 )pb";
+
+// What is asked for a summary: the dearest day, then the dearest agent.
+grpc::Status AnswerSummary(const v1::QueryCostsRequest& request, v1::QueryCostsResponse* response) {
+  Say<v1::QueryCostsResponse>(kCosts)(request, response);
+  v1::CostRow* dearest = response->mutable_rows(0);
+  dearest->mutable_group()->clear();
+  for (const std::string& dimension : request.group_by()) {
+    (*dearest->mutable_group())[dimension] = "research";
+  }
+  if (request.bucket() == v1::QueryCostsRequest::BUCKET_DAY) {
+    dearest->mutable_bucket_start_time()->set_seconds(1795305600);
+  }
+  return grpc::Status::OK;
+}
 
 std::string In(const std::string& field, const std::string& text) {
   return field + " {" + text + "} ";
@@ -373,6 +390,13 @@ TEST_F(GoldenTest, Money) {
     Try(words);
   };
   costs({"--by", "model"});
+  setenv("LC_ALL", "C.UTF-8", 1);
+  costs({"--by", "model", "--bars"});
+  unsetenv("LC_ALL");
+  server_.costs = AnswerSummary;
+  costs({"--summary"});
+  costs({"--summary", "--min-success", "99.5", "--max-p95", "1s", "--max-daily", "5"});
+  server_.costs = Say<v1::QueryCostsResponse>(kCosts);
   costs({"--fail-over", "10.50"});
   costs({"--fail-over", "10.500000001"});
   Try({"status", "--run", "r-7"});

@@ -232,11 +232,22 @@ TEST(CostsCommand, FillsTheRequest) {
   )pb");
 }
 
+TEST(CostsCommand, APeriodMayHaveAnEndOfItsOwn) {
+  const Typed<CostsCommand> typed(
+      {"costs", "--period", "2026-11-01..2026-11-15", "--time-zone", "Europe/Berlin"});
+  ExpectProto(typed.command.Request(Now()), R"pb(
+    start_time { seconds: 1793487600 }
+    end_time { seconds: 1794783600 }
+    time_zone: "Europe/Berlin"
+  )pb");
+}
+
 TEST(CostsCommand, RefusesARangeThatCannotBe) {
   for (const Words& words :
        {Words{"costs", "--from", "2026-11-02", "--to", "2026-11-01"},
         Words{"costs", "--from", "2026-11-01", "--period", "7d"}, Words{"costs", "--from", "soon"},
-        Words{"costs", "--period", "ever"}}) {
+        Words{"costs", "--period", "ever"}, Words{"costs", "--period", "2026-11-02..2026-11-01"},
+        Words{"costs", "--period", "2026-10", "--to", "2026-11-05"}}) {
     const Typed<CostsCommand> typed(words);
     EXPECT_EQ(typed.command.Request(Now()).status().code(), StatusCode::kInvalidArgument);
   }

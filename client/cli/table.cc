@@ -63,7 +63,13 @@ void Table::AddRow(std::vector<std::string> cells, Emphasis emphasis) {
   rows_.push_back({std::move(cells), emphasis});
 }
 
-std::string Table::Render(const Palette& palette) const {
+void Table::AddColumn(Column column, std::vector<std::string> cells) {
+  columns_.push_back(std::move(column));
+  cells.resize(rows_.size());
+  for (size_t i = 0; i < rows_.size(); ++i) rows_[i].cells.push_back(std::move(cells[i]));
+}
+
+std::vector<std::string> Table::Lines() const {
   std::vector<Layout> layouts(columns_.size());
   for (const Row& row : rows_) {
     for (size_t i = 0; i < columns_.size(); ++i) Fit(row.cells[i], columns_[i].align, &layouts[i]);
@@ -83,9 +89,22 @@ std::string Table::Render(const Palette& palette) const {
     text.erase(text.find_last_not_of(' ') + 1);
     return text;
   };
-  std::string text = palette.Dim(line(titles, true)) + "\n";
-  for (const Row& row : rows_) {
-    text += Paint(line(row.cells, false), row.emphasis, palette) + "\n";
+  std::vector<std::string> lines = {line(titles, true)};
+  for (const Row& row : rows_) lines.push_back(line(row.cells, false));
+  return lines;
+}
+
+size_t Table::Width() const {
+  size_t width = 0;
+  for (const std::string& line : Lines()) width = std::max(width, DisplayWidth(line));
+  return width;
+}
+
+std::string Table::Render(const Palette& palette) const {
+  const std::vector<std::string> lines = Lines();
+  std::string text = palette.Dim(lines[0]) + "\n";
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    text += Paint(lines[i + 1], rows_[i].emphasis, palette) + "\n";
   }
   return text;
 }

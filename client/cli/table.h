@@ -29,12 +29,21 @@ class Table {
   // Missing cells are empty; what is more than there are columns is left out.
   void AddRow(std::vector<std::string> cells, Emphasis emphasis = Emphasis::kNone);
 
+  // One more on the right; cells from the first row on, empty where there are fewer.
+  void AddColumn(Column column, std::vector<std::string> cells);
+
   bool empty() const { return rows_.empty(); }
+
+  // Columns of a terminal that the longest line takes.
+  size_t Width() const;
 
   // The title line, then the rows; each ends with a line break.
   std::string Render(const Palette& palette = {}) const;
 
  private:
+  // Of the titles and of each row.
+  std::vector<std::string> Lines() const;
+
   struct Row {
     std::vector<std::string> cells;
     Emphasis emphasis;

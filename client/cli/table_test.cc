@@ -45,6 +45,16 @@ TEST(Table, CountsTheColumnsThatATerminalShows) {
             "a\xff     $2\n");
 }
 
+TEST(Table, TakesAnotherColumnOnTheRight) {
+  Table table({{"A"}, {"COST", Align::kPoint}});
+  table.AddRow({"x", "$12.5"});
+  table.AddRow({"y", "$0.125"});
+  EXPECT_EQ(table.Width(), 10u) << table.Render();
+  table.AddColumn({""}, {"##"});
+  EXPECT_EQ(table.Render(), "A     COST\nx  $12.5    ##\ny   $0.125\n");
+  EXPECT_EQ(table.Width(), 14u);
+}
+
 TEST(Table, ColoursWholeLinesOnlyWhereWanted) {
   Table table({{"A"}});
   table.AddRow({"full"}, Emphasis::kAlarm);
