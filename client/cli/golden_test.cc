@@ -345,6 +345,7 @@ TEST_F(GoldenTest, Help) {
       {"holds"},
       {"events"},
       {"explain"},
+      {"export"},
       {"verify"},
       {"adjust"},
       {"budgets"},
