@@ -47,7 +47,7 @@ ExportCommand::ExportCommand(CLI::App& parent) {
                 Compressions(), [this](Compression compression) { compression_ = compression; });
   app_->add_option("-o,--output", path_, "default: standard output")->type_name("FILE");
   app_->add_flag("--resume", resume_,
-                 "fail where nothing was broken off; the same flags again go on by themselves");
+                 "fail where nothing was broken off; the same flags go on anyway");
   AddParsedFlag(*app_, "--page-size", "N", "rows that one call reads, up to 10000 (default)",
                 ParseRows, [request](int32_t rows) { request->set_page_size(rows); });
   app_->add_option("--verify", verify_, "read a bundle and say whether it is what was written")

@@ -460,6 +460,7 @@ TEST_F(GoldenTest, Help) {
       {"holds"},
       {"events"},
       {"explain"},
+      {"export"},
       {"verify"},
       {"adjust"},
       {"budgets"},
