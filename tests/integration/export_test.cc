@@ -107,7 +107,8 @@ void Record(RpcClient& client, const v1::RecordUsageRequest& record) {
 void Fill(const TestDatabase& database, int count) {
   const std::string sql = absl::StrCat(R"(
     INSERT INTO usage_record (receive_time, id, tenant_id, usage_id, charge_time, user_name, model,
-      provider, event_type, outcome, calls, attempt, cost_nanousd, cost_basis, price_version, unpriced,
+      provider, event_type, outcome, calls, attempt, cost_nanousd, cost_basis, price_version,
+      unpriced,
       uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
       visible_output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens,
       input_image_tokens, output_image_tokens, charged_counters, charged_amounts, released_nanousd,

@@ -102,7 +102,8 @@ class Fleet {
         WITH waiting AS (
           SELECT coalesce(sum(u.records), 0) AS records, coalesce(sum(u.cost_nanousd), 0) AS cost
           FROM unmerged_batch JOIN counted_usage u USING (tenant_id, receive_time)),
-        kept AS (SELECT count(*) AS records, coalesce(sum(cost_nanousd), 0) AS cost FROM usage_record),
+        kept AS (
+          SELECT count(*) AS records, coalesce(sum(cost_nanousd), 0) AS cost FROM usage_record),
         summed AS (SELECT sum(records) AS records, sum(cost_nanousd) AS cost
                    FROM rollup GROUP BY family, grain)
         SELECT count(*) FROM summed, waiting, kept
