@@ -150,7 +150,7 @@ TEST(Verification, DecodesOnlyWhatItEncoded) {
   }
   const std::string id = ToUuid(Id{});
   for (const std::string& wrong :
-       {std::string(), std::string("verify"), absl::StrCat("verify 4 ", id, " 0 ", id, " 1"),
+       {std::string(), std::string("verify"), absl::StrCat("verify 5 ", id, " 0 ", id, " 1"),
         absl::StrCat("verify -1 ", id, " 0 ", id, " 1"), absl::StrCat("verify 1 x 0 ", id, " 1"),
         absl::StrCat("verify 2 ", id, " 253402300799000001 ", id, " 1"),
         absl::StrCat("verify 2 ", id, " 0 ", id, " 0"),
