@@ -227,7 +227,7 @@ TEST_F(ProgramTest, AWrongWordIsNamedWithTheNearestAndExitsWith2) {
        "unknown command \"craete\"; did you mean create? (`bursar budgets --help` shows all)"},
       {{"frobnicate"},
        "unknown command \"frobnicate\"; there are check, record, run, costs, usage, runs, "
-       "status, holds, events, explain, budgets, prices, verify, adjust or completion "
+       "status, holds, events, explain, export, budgets, prices, verify, adjust or completion "
        "(`bursar --help` shows all)"},
       {{"check", "--usr=x"},
        "unknown flag --usr; did you mean --user? (`bursar check --help` shows all)"},
