@@ -11,7 +11,7 @@ namespace {
 
 // A process may have few files open, and a folder's segments (64 with the default sizes) are taken
 // over together.
-constexpr size_t kAdoptedFilesMax = 32;
+constexpr size_t kAdoptedFilesMax = 10000;
 
 uint64_t FramedBytes(const std::vector<std::string>& records) {
   uint64_t bytes = 0;
